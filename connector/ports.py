@@ -1,0 +1,218 @@
+"""What an adapter is. One folder `connector/adapters/<vendor>/` implements these; nothing else in the project names a vendor.
+
+An *adapter* is code, a *connection* is one configured account of it. A module `connector.adapters.<vendor>` exposes
+`ADAPTER: Adapter`; `connector.registry` finds it there or through the entry point group `leadswitch.adapters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from connector.settings import ConnectionSettings
+from leads.enums import Outcome, Tier
+from leads.records import EngagementEvent, InboundEvent, LeadChange, RepRecord
+from leads.results import CheckResult
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One HTTP request as it came in. `url` is the externally visible one (public URL + path + query, raw escapes kept);
+    header names are in lower case; `body` is the raw bytes."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to send back when a vendor wants more than an empty 200 (a handshake, an Ack document)."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Receiver(Protocol):
+    """The inbound half of a connection. Built once; called on the web server's hot path, so it must be quick and must not
+    open sockets."""
+
+    def verify(self, delivery: Delivery, now: datetime) -> bool:
+        """Check the vendor's signature over the raw bytes in constant time.
+
+        Returns True when signed and right, False when the source cannot sign (the row is marked unsigned). Raises
+        `BadSignature` or `Stale`. Tries every live secret.
+        """
+        ...
+
+    def delivery_key(self, delivery: Delivery) -> str:
+        """A key equal for the vendor's own repeats of the same bytes; at most 64 characters."""
+        ...
+
+    def handshake(self, delivery: Delivery) -> Answer | None:
+        """The answer to a GET/HEAD/OPTIONS (or challenge POST) set-up request, or None when this is not one."""
+        ...
+
+    def acknowledgement(self, delivery: Delivery) -> Answer:
+        """What to send once the delivery is stored."""
+        ...
+
+    def events(self, delivery: Delivery) -> Sequence[InboundEvent]:
+        """Read a stored delivery. Runs in a worker. Never raises for one bad event: that becomes `UnrecognisedEvent`.
+
+        A body that cannot be read at all is one `UnrecognisedEvent` too.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LeadWrite:
+    """The state we want a lead record in the CRM to have. A convergent write: None leaves a field alone."""
+
+    external_id: str
+    owner_id: str | None = None
+    score: int | None = None
+    tier: Tier | None = None
+    reasons: str | None = None  # one line of plain words, no personal data
+    routed_because: str | None = None
+    stage: str | None = None  # a LifecycleStage value; never moved backwards
+
+
+@dataclass(frozen=True, slots=True)
+class TaskWrite:
+    """One task on a lead, made once. `marker` is our idempotency key, kept on the task so that it can be found again."""
+
+    marker: str
+    external_id: str
+    owner_id: str
+    subject: str
+    body: str
+    due_at: datetime
+    priority: Literal["high", "medium", "low"] = "medium"
+
+
+CrmWrite = LeadWrite | TaskWrite
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The result of one write, in the order given. `error` is set when this one failed and others did not.
+
+    `changed` lists the canonical names that were really sent (after comparing), so that the echo can be recognised;
+    `receipt` is the CRM's id of what was made.
+    """
+
+    ok: bool
+    changed: tuple[str, ...] = ()
+    receipt: str | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillPage:
+    """One page of existing records. `cursor` resumes after this page; None after the last one. `total` if the CRM tells."""
+
+    leads: Sequence[LeadChange]
+    engagements: Sequence[EngagementEvent]
+    outcomes: Mapping[str, tuple[Outcome, datetime]]  # external id → how it ended and when
+    cursor: str | None
+    total: int | None = None
+
+
+class CrmClient(Protocol):
+    """The outbound half of a CRM connection. Synchronous; used from worker threads; safe to share between threads.
+
+    Every call raises only the errors of `connector.errors`. Rate limits, short retries and token refresh happen inside.
+    """
+
+    def read_leads(self, external_ids: Sequence[str]) -> Sequence[LeadChange]:
+        """The records as they are now, in any order; those the CRM does not have are left out."""
+        ...
+
+    def owners(self) -> Iterator[RepRecord]:
+        """Every user who can own a lead, deactivated ones too."""
+        ...
+
+    def backfill(self, cursor: str | None = None) -> Iterator[BackfillPage]:
+        """All existing leads with their dated history, page by page, resumable from a cursor."""
+        ...
+
+    def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
+        """Leads modified at or after `moment`, in (modified, id) order, beginning after `after_id` among equal moments."""
+        ...
+
+    def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
+        """Bring the CRM to the wanted state; at most 100 writes. Compares before writing.
+
+        `in_doubt` says that a crash left it unknown whether these were sent: things made once are looked up by marker first.
+        """
+        ...
+
+    def check(self) -> Iterator[CheckResult]:
+        """Credentials, scopes, webhook subscription, custom properties: for `doctor` and `connections test`."""
+        ...
+
+    def prepare(self) -> Iterator[CheckResult]:
+        """Create what we need in the CRM (custom properties). Idempotent; used by `connections test --mend`."""
+        ...
+
+    def record_url(self, external_id: str) -> str | None:
+        """Where a person sees the record in the CRM."""
+        ...
+
+
+class Adapter(Protocol):
+    """One vendor."""
+
+    name: str
+    title: str
+    kind: Literal["crm", "email", "generic"]
+    max_body_bytes: int
+
+    def receiver(self, settings: ConnectionSettings, public_url: str) -> Receiver:
+        """The inbound half. Raises `Configuration` when a needed secret is missing."""
+        ...
+
+    def client(self, settings: ConnectionSettings, context: ClientContext) -> CrmClient | None:
+        """The outbound half, or None when the vendor has none (e-mail tools, generic sources)."""
+        ...
+
+
+class RateBudget(Protocol):
+    """A token bucket shared by all processes."""
+
+    def take(self, key: str, *, capacity: int, per_s: float, tokens: int = 1) -> float:
+        """Take tokens from the bucket `key` that holds `capacity` and refills in `per_s` seconds.
+
+        Returns 0.0 when taken, else the seconds to wait before asking again (nothing is taken then).
+        """
+        ...
+
+    def hold(self, key: str, seconds: float) -> None:
+        """Empty the bucket for so long: the other side sent a 429 with Retry-After."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """What the house hands to a client: its shared services, passed in and never reached for."""
+
+    connection: str
+    budget: RateBudget
+    clock: Any  # a connector.clock.Clock: now() -> datetime, sleep(seconds)
+    token_store: TokenStore
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TokenStore(Protocol):
+    """Keeps refreshed OAuth tokens, sealed, for all processes."""
+
+    def load(self, connection: str) -> Mapping[str, Any] | None: ...
+
+    def save(self, connection: str, tokens: Mapping[str, Any]) -> None: ...

@@ -1,0 +1,174 @@
+"""Closed word lists. Every enum has UNKNOWN, so that a word we have not met is kept and not guessed at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Word(StrEnum):
+    """A StrEnum that reads unmet words as UNKNOWN instead of raising."""
+
+    @classmethod
+    def read(cls, text: object) -> Self:
+        """The member whose value is `text` (case and surrounding space ignored), else UNKNOWN."""
+        try:
+            return cls(str(text).strip().lower())
+        except ValueError:
+            return cls("unknown")
+
+
+class ChangeKind(Word):
+    """What happened to a lead record in the system it came from."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    DELETED = "deleted"
+    MERGED = "merged"
+    RESTORED = "restored"
+    ERASED = "erased"  # a privacy deletion: stronger than DELETED
+    UNKNOWN = "unknown"
+
+
+class ChangeOrigin(Word):
+    """Who made the change, as far as the vendor tells."""
+
+    PERSON = "person"
+    OURSELVES = "ourselves"  # the echo of our own write-back
+    MACHINE = "machine"  # an import, a workflow, another integration
+    UNKNOWN = "unknown"
+
+
+class EngagementKind(Word):
+    """One dated act of, or towards, a lead."""
+
+    EMAIL_SENT = "email_sent"
+    EMAIL_DELIVERED = "email_delivered"
+    EMAIL_DEFERRED = "email_deferred"
+    EMAIL_BOUNCED = "email_bounced"
+    EMAIL_DROPPED = "email_dropped"
+    EMAIL_OPENED = "email_opened"
+    EMAIL_CLICKED = "email_clicked"
+    EMAIL_REPLIED = "email_replied"
+    UNSUBSCRIBED = "unsubscribed"
+    RESUBSCRIBED = "resubscribed"
+    SPAM_REPORTED = "spam_reported"
+    FORM_SUBMITTED = "form_submitted"
+    PAGE_VIEWED = "page_viewed"
+    CONTENT_DOWNLOADED = "content_downloaded"
+    VIDEO_WATCHED = "video_watched"
+    MEETING_BOOKED = "meeting_booked"
+    MEETING_ATTENDED = "meeting_attended"
+    MEETING_MISSED = "meeting_missed"
+    PROPOSAL_VIEWED = "proposal_viewed"
+    PROPOSAL_SIGNED = "proposal_signed"
+    MESSAGE_RECEIVED = "message_received"
+    CALL_ANSWERED = "call_answered"
+    CALL_MISSED = "call_missed"
+    PRODUCT_USED = "product_used"
+    UNKNOWN = "unknown"
+
+
+class LifecycleStage(Word):
+    """How far a person has come. `ORDER` in this module says which is further."""
+
+    SUBSCRIBER = "subscriber"
+    LEAD = "lead"
+    MQL = "mql"
+    SALES_QUALIFIED = "sales_qualified"
+    OPPORTUNITY = "opportunity"
+    CUSTOMER = "customer"
+    EVANGELIST = "evangelist"
+    UNKNOWN = "unknown"
+
+
+STAGE_ORDER: tuple[LifecycleStage, ...] = (
+    LifecycleStage.UNKNOWN,
+    LifecycleStage.SUBSCRIBER,
+    LifecycleStage.LEAD,
+    LifecycleStage.MQL,
+    LifecycleStage.SALES_QUALIFIED,
+    LifecycleStage.OPPORTUNITY,
+    LifecycleStage.CUSTOMER,
+    LifecycleStage.EVANGELIST,
+)
+
+
+class Outcome(Word):
+    """How the lead ended, for training and for the business figures."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+class Tier(Word):
+    """The tenant's own cut of the score: A is worked first."""
+
+    A = "a"
+    B = "b"
+    C = "c"
+    D = "d"
+    UNKNOWN = "unknown"
+
+
+class Gate(Word):
+    """The gates of allocation, in the order in which they are asked."""
+
+    ACTIVE = "active"
+    AVAILABILITY = "availability"
+    CAPACITY = "capacity"
+    SKILL = "skill"
+    TERRITORY = "territory"
+    EXCLUDED = "excluded"  # had the lead before and lost or passed it
+    UNKNOWN = "unknown"
+
+
+class VerdictKind(Word):
+    """What one decision said about one rep."""
+
+    CHOSEN = "chosen"
+    RANKED = "ranked"  # eligible, not first
+    GATED = "gated"  # a gate was closed
+    UNKNOWN = "unknown"
+
+
+class DecisionOutcome(Word):
+    """How a decision ended."""
+
+    ASSIGNED = "assigned"  # the engine picked
+    KEPT = "kept"  # an owner who was there already stays
+    OVERRIDDEN = "overridden"  # a person picked
+    HELD = "held"  # nobody eligible: on the waiting list
+    UNKNOWN = "unknown"
+
+
+class EffectKind(Word):
+    """What an outbox row asks for."""
+
+    CRM_LEAD = "crm_lead"  # owner, score fields, tier, stage: a convergent write
+    CRM_TASK = "crm_task"  # one task, once
+    SLACK_CARD = "slack_card"  # one card a lead and destination, posted or edited
+    SLACK_DIGEST = "slack_digest"
+    UNKNOWN = "unknown"
+
+
+class EffectState(Word):
+    """The life of an outbox row. A lapsed lease in SENDING means the row is in doubt."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    DONE = "done"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+class Role(Word):
+    """What a token or a Slack user may do; each holds all of the ones before it."""
+
+    INGEST = "ingest"  # may post leads and ask for scores
+    REP = "rep"
+    MANAGER = "manager"
+    ADMIN = "admin"
+    UNKNOWN = "unknown"
