@@ -1,0 +1,38 @@
+"""Column types that read the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from peewee import BigIntegerField, BlobField, TextField
+
+from connector.clock import from_ms, to_ms
+
+
+class MomentField(BigIntegerField):  # type: ignore[misc]
+    """An aware UTC moment kept as whole milliseconds: comparable, indexable and free of driver differences."""
+
+    def db_value(self, value: datetime | int | None) -> int | None:
+        return to_ms(value) if isinstance(value, datetime) else value
+
+    def python_value(self, value: int | None) -> datetime | None:
+        return None if value is None else from_ms(value)
+
+
+class JsonField(TextField):  # type: ignore[misc]
+    """A small JSON document kept as text."""
+
+    def db_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def python_value(self, value: str | None) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class SealedField(BlobField):  # type: ignore[misc]
+    """Bytes sealed by the vault; opened by the repository that owns the table, never here."""
+
+    def python_value(self, value: Any) -> bytes | None:
+        return None if value is None else bytes(value)

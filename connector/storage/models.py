@@ -1,0 +1,352 @@
+"""The tables. Only this package knows them; what leaves it are records of `leads` and of the repositories beside this file.
+
+Partial indexes (one open assignment a lead, one pending effect a subject, the stage sweeps) stand in the first migration.
+"""
+
+from __future__ import annotations
+
+from peewee import AutoField, BooleanField, CharField, DatabaseProxy, FloatField, IntegerField, Model, TextField
+
+from connector.storage.columns import JsonField, MomentField, SealedField
+
+PROXY = DatabaseProxy()
+
+
+class Table(Model):  # type: ignore[misc]
+    id = AutoField()
+
+    class Meta:
+        database = PROXY
+        legacy_table_names = False
+
+
+class Inbox(Table):
+    """One accepted delivery, sealed whole. Written by `intake`, worked off by the pipeline."""
+
+    connection = CharField(max_length=64)
+    delivery_key = CharField(max_length=64)
+    received_at = MomentField()
+    signed = BooleanField()
+    envelope = SealedField()
+    trace_id = CharField(max_length=32)
+    state = CharField(max_length=12, default="pending")  # pending, done, unknown, dead
+    attempts = IntegerField(default=0)
+    due_at = MomentField()
+    error = TextField(null=True)
+
+    class Meta:
+        indexes = ((("connection", "delivery_key"), True), (("state", "due_at"), False))
+
+
+class InboundEvent(Table):
+    """One event of a delivery: unique, so that the same event in two batches has one effect."""
+
+    connection = CharField(max_length=64)
+    event_key = CharField(max_length=120)
+    inbox_id = IntegerField()
+    lead_id = IntegerField(null=True)
+    state = CharField(max_length=12)  # applied, echo, unknown, refused, ignored
+    note = TextField(null=True)
+    occurred_at = MomentField()
+
+    class Meta:
+        indexes = ((("connection", "event_key"), True), (("inbox_id",), False), (("lead_id",), False))
+
+
+class Lead(Table):
+    """A lead as it stands now. `version` counts changes that can move the score; the two others say how far the stages came."""
+
+    connection = CharField(max_length=64)
+    external_id = CharField(max_length=128, null=True)
+    created_at = MomentField()
+    data_key = SealedField(null=True)  # shredded on erasure
+    sealed = SealedField(null=True)  # the personal fields
+    facts = JsonField(default=dict)  # the open fields
+    extra = JsonField(default=dict)  # the tenant's own columns
+    field_times = JsonField(default=dict)  # field → ms of the change it came from
+    outcome = CharField(max_length=8, default="open")
+    outcome_at = MomentField(null=True)
+    version = IntegerField(default=1)
+    scored_version = IntegerField(default=0)
+    allocated_version = IntegerField(default=0)
+    touched_at = MomentField()
+    score_id = IntegerField(null=True)
+    owner_id = IntegerField(null=True)
+    pinned = BooleanField(default=False)
+    routable = BooleanField(default=False)
+    merged_into = IntegerField(null=True)
+    erased = BooleanField(default=False)
+    last_engaged_at = MomentField(null=True)
+
+    class Meta:
+        indexes = ((("connection", "external_id"), True),)
+
+
+class Identity(Table):
+    """A keyed token of something that names one person: e-mail, phone, or an id in a connection."""
+
+    kind = CharField(max_length=80)
+    token = CharField(max_length=32)
+    lead_id = IntegerField(index=True)
+
+    class Meta:
+        indexes = ((("kind", "token"), True),)
+
+
+class LeadChange(Table):
+    """Every applied change of a lead's fields, sealed under the person's key: what facts stood when, for training and replay."""
+
+    lead_id = IntegerField()
+    occurred_at = MomentField()
+    kind = CharField(max_length=12)
+    origin = CharField(max_length=12)
+    sealed = SealedField(null=True)
+
+    class Meta:
+        indexes = ((("lead_id", "occurred_at"), False),)
+
+
+class Engagement(Table):
+    """One dated act of a lead. Unique by its event key, so that the set of acts is the same in whatever order they came."""
+
+    lead_id = IntegerField()
+    connection = CharField(max_length=64)
+    event_key = CharField(max_length=120)
+    kind = CharField(max_length=24)
+    occurred_at = MomentField()
+    machine = BooleanField(default=False)
+    properties = JsonField(default=dict)
+    sealed = SealedField(null=True)  # what the person wrote
+
+    class Meta:
+        indexes = ((("lead_id", "occurred_at"), False), (("connection", "event_key"), True))
+
+
+class Score(Table):
+    """One scoring. `version` is the lead's version it was made from."""
+
+    lead_id = IntegerField()
+    version = IntegerField()
+    as_of = MomentField()
+    probability = FloatField()
+    score = IntegerField()
+    tier = CharField(max_length=8)
+    confidence = FloatField()
+    model_version = CharField(max_length=64)
+    source = CharField(max_length=8)
+    base = FloatField()
+    raw = FloatField()
+    reasons = JsonField()
+    contributions = JsonField()
+    features = JsonField()
+    note = TextField(null=True)
+    rationale = SealedField(null=True)
+
+    class Meta:
+        indexes = ((("lead_id", "id"), False),)
+
+
+class Rep(Table):
+    """A salesperson. What the CRM says and what people set are kept apart: `settings` holds the latter and wins."""
+
+    connection = CharField(max_length=64)
+    external_id = CharField(max_length=128)
+    sealed = SealedField()  # name and e-mail
+    email_token = CharField(max_length=32, null=True, index=True)
+    crm_active = BooleanField(default=True)
+    settings = JsonField(default=dict)
+    slack_user_id = CharField(max_length=32, null=True, index=True)
+    slack_dm = CharField(max_length=32, null=True)
+    last_assigned_at = MomentField(null=True)
+
+    class Meta:
+        indexes = ((("connection", "external_id"), True),)
+
+
+class Rotation(Table):
+    """The rotation state of one line of leads (team and tier). Locked while a decision reads and moves it."""
+
+    line = CharField(max_length=160, unique=True)
+    state = JsonField(default=dict)
+
+
+class Decision(Table):
+    """One allocation, with a record from which it can be replayed."""
+
+    lead_id = IntegerField(index=True)
+    score_id = IntegerField(null=True)
+    outcome = CharField(max_length=12)
+    rep_id = IntegerField(null=True)
+    method = CharField(max_length=40)
+    policy_version = CharField(max_length=64)
+    because = TextField()
+    record = JsonField()
+    actor = CharField(max_length=80)
+    reason = TextField(null=True)
+    at = MomentField(index=True)
+
+
+class Assignment(Table):
+    """Who holds a lead from when to when. At most one is open a lead: the database says so."""
+
+    lead_id = IntegerField()
+    rep_id = IntegerField()
+    decision_id = IntegerField()
+    opened_at = MomentField()
+    accepted_at = MomentField(null=True)
+    closed_at = MomentField(null=True)
+    closed_as = CharField(max_length=16, null=True)  # reassigned, passed, won, lost, gone
+
+    class Meta:
+        indexes = ((("rep_id", "opened_at"), False),)
+
+
+class Effect(Table):
+    """The outbox. One row pending a kind and subject, so that repeated wishes become one."""
+
+    kind = CharField(max_length=16)
+    destination = CharField(max_length=80)  # the queue it leaves by: "slack" or a connection
+    subject = CharField(max_length=160)
+    lead_id = IntegerField(null=True)
+    payload = JsonField(default=dict)
+    state = CharField(max_length=8, default="pending")
+    attempts = IntegerField(default=0)
+    in_doubt = BooleanField(default=False)
+    due_at = MomentField()
+    lease_until = MomentField(null=True)
+    created_at = MomentField()
+    done_at = MomentField(null=True)
+    receipt = TextField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        indexes = ((("lead_id",), False),)
+
+
+class Card(Table):
+    """Where the one message about a lead stands in a destination."""
+
+    lead_id = IntegerField()
+    destination = CharField(max_length=80)
+    channel = CharField(max_length=32)
+    ts = CharField(max_length=32)
+    digest = CharField(max_length=64)
+
+    class Meta:
+        indexes = ((("lead_id", "destination"), True),)
+
+
+class Written(Table):
+    """The last value we wrote to a CRM field, as a keyed token: an equal notice soon after is our own echo."""
+
+    connection = CharField(max_length=64)
+    external_id = CharField(max_length=128)
+    field = CharField(max_length=64)
+    token = CharField(max_length=32)
+    at = MomentField()
+
+    class Meta:
+        indexes = ((("connection", "external_id", "field"), True),)
+
+
+class DeadLetter(Table):
+    """Work that was given up, until a person replays or drops it."""
+
+    origin = CharField(max_length=8)  # inbox, effect, job
+    reference = IntegerField()
+    queue = CharField(max_length=80)
+    error = TextField()
+    created_at = MomentField()
+    state = CharField(max_length=8, default="open")  # open, replayed, dropped
+
+    class Meta:
+        indexes = ((("state", "id"), False),)
+
+
+class Audit(Table):
+    """Append-only. Rows are chained by hash in segments by one sealer, so that writers never queue for one row."""
+
+    at = MomentField()
+    actor = CharField(max_length=80)
+    action = CharField(max_length=40)
+    subject = CharField(max_length=80)
+    lead_id = IntegerField(null=True, index=True)
+    reason = TextField(null=True)
+    detail = SealedField(null=True)  # under the person's key where there is one
+    previous = CharField(max_length=64, null=True)
+    hash = CharField(max_length=64, null=True)
+
+
+class Token(Table):
+    """An API token, kept as its digest."""
+
+    name = CharField(max_length=80)
+    role = CharField(max_length=12)
+    digest = CharField(max_length=64, unique=True)
+    created_at = MomentField()
+    revoked_at = MomentField(null=True)
+
+
+class Consent(Table):
+    """What a person allowed or refused, by purpose and channel; the person is a keyed token."""
+
+    person = CharField(max_length=32)
+    purpose = CharField(max_length=24)
+    channel = CharField(max_length=24)
+    granted = BooleanField()
+    source = CharField(max_length=64)
+    at = MomentField()
+    expires_at = MomentField(null=True)
+
+    class Meta:
+        indexes = ((("person", "purpose", "channel"), True),)
+
+
+class Tombstone(Table):
+    """The keyed token of an erased person: keeps a later event from creating them again."""
+
+    token = CharField(max_length=32, unique=True)
+    at = MomentField()
+
+
+class ModelVersion(Table):
+    """A trained model. One is the champion."""
+
+    version = CharField(max_length=64, unique=True)
+    state = CharField(max_length=12)  # champion, retired
+    metrics = JsonField()
+    created_at = MomentField()
+
+
+class Cell(Table):
+    """Small durable state by name: cursors, refreshed tokens (sealed), leases."""
+
+    name = CharField(max_length=120, unique=True)
+    value = JsonField(null=True)
+    sealed = SealedField(null=True)
+    until = MomentField(null=True)
+
+
+TABLES: tuple[type[Table], ...] = (
+    Inbox,
+    InboundEvent,
+    Lead,
+    Identity,
+    LeadChange,
+    Engagement,
+    Score,
+    Rep,
+    Rotation,
+    Decision,
+    Assignment,
+    Effect,
+    Card,
+    Written,
+    DeadLetter,
+    Audit,
+    Token,
+    Consent,
+    Tombstone,
+    ModelVersion,
+    Cell,
+)
