@@ -1,0 +1,280 @@
+"""The durable inbox: many waiting requests share one commit.
+
+A flush to disk takes longer than anything else on the way in, so one writer thread commits whatever gathered while the commit
+before it ran, and only then are those requests acknowledged. On SQLite the commit flushes the write-ahead log
+(`synchronous=full`), on PostgreSQL it is a normal commit. The doorbell is rung from a thread of its own: a slow or missing
+broker never holds up an acknowledgement, and the clock sweeps what was not rung.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import peewee
+import structlog
+
+from connector.clock import to_ms
+from connector.errors import Retriable
+from connector.ports import Delivery
+from connector.storage.db import Database
+from connector.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+BATCH_ROWS = 512
+WAITING_LIMIT = 4096
+#: How long the writer waits for SQLite's write lock before its batch is refused and the vendors are asked to come again.
+BUSY_MS = 4000
+#: Arrivals kept for the doorbell while the broker is slow; beyond it they are left to the clock.
+UNRUNG_LIMIT = 20_000
+ENVELOPE_CONTEXT = b"inbox"
+
+COLUMNS = "connection, delivery_key, received_at, signed, envelope, trace_id, due_at, state, attempts"
+
+
+class StoreDown(Retriable):
+    """The delivery was not stored. Whoever sent it is asked to send it again."""
+
+
+class IntakeFull(StoreDown):
+    """More requests wait for the store than it can soon take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The outcome of one submission. `id` is the inbox row, None for a repeat of one that was stored before."""
+
+    id: int | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A row that is on disk and wants working off."""
+
+    id: int
+    connection: str
+
+
+Ring = Callable[[Sequence[Arrival]], None]
+Observe = Callable[[int, float], None]
+
+
+def seal_delivery(vault: Vault, delivery: Delivery) -> bytes:
+    """The whole request as one sealed envelope: a line of JSON (method, URL, headers), then the raw body."""
+    head = json.dumps([delivery.method, delivery.url, dict(delivery.headers)]).encode()
+    return vault.seal(head + b"\n" + delivery.body, ENVELOPE_CONTEXT)
+
+
+def open_delivery(vault: Vault, envelope: bytes, received_at: datetime) -> Delivery:
+    """The request again. Raises what `Vault.open` raises."""
+    head, _, body = vault.open(envelope, ENVELOPE_CONTEXT).partition(b"\n")
+    method, url, headers = json.loads(head)
+    return Delivery(method=method, url=url, headers=headers, body=body, received_at=received_at)
+
+
+@lru_cache(maxsize=BATCH_ROWS)
+def _insert(rows: int, mark: str) -> str:
+    row = f"({', '.join([mark] * 7)}, 'pending', 0)"
+    return (
+        f"INSERT INTO inbox ({COLUMNS}) VALUES {', '.join([row] * rows)} "  # noqa: S608 (only marks and column names)
+        "ON CONFLICT (connection, delivery_key) DO NOTHING RETURNING id, connection, delivery_key"
+    )
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One request between its verification and its acknowledgement."""
+
+    values: tuple[Any, ...]
+    future: asyncio.Future[Stored]
+    outcome: Stored | Exception | None = None
+
+
+class InboxWriter:
+    """One thread, one connection, one commit for all who wait. `submit` belongs to the event loop that called `start`."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        ring: Ring,
+        *,
+        observe: Observe | None = None,
+        batch_rows: int = BATCH_ROWS,
+        waiting_limit: int = WAITING_LIMIT,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._observe = observe
+        self._batch_rows = batch_rows
+        self._waiting_limit = waiting_limit
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._bell = _Bell(ring)
+        self._thread: threading.Thread | None = None
+        self._failure: str | None = None
+        self.waiting = 0
+
+    @property
+    def failure(self) -> str | None:
+        """Why the writer cannot store at this moment, or None when its last commit went well."""
+        return self._failure if self.running else "The inbox writer is not running."
+
+    @property
+    def running(self) -> bool:
+        """Whether the writer's thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the threads. Call it on the event loop that will submit."""
+        loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, args=(loop,), name="inbox-writer", daemon=True)
+        self._bell.start()
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Commit what still waits, ring for it, and end the threads."""
+        if self._thread is None:
+            return
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._bell.stop)
+
+    async def submit(self, connection: str, delivery_key: str, delivery: Delivery, signed: bool, trace_id: str) -> Stored:
+        """Store one delivery; returns once it is on disk. Raises `StoreDown` (`IntakeFull` under too much load)."""
+        if not self.running:
+            raise StoreDown("The inbox writer is not running.", 5.0)
+        if self.waiting >= self._waiting_limit:
+            raise IntakeFull("Too many deliveries are waiting for the store.", 1.0)
+        moment = to_ms(delivery.received_at)
+        values = (connection, delivery_key, moment, signed, seal_delivery(self._vault, delivery), trace_id, moment)
+        waiting = _Waiting(values, asyncio.get_running_loop().create_future())
+        self.waiting += 1
+        self._queue.put(waiting)
+        return await waiting.future
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        going = True
+        while going:
+            batch, going = self._gather()
+            if batch:
+                started = time.perf_counter()
+                self._store(batch)
+                if self._observe is not None:
+                    self._observe(len(batch), time.perf_counter() - started)
+                loop.call_soon_threadsafe(self._resolve, batch)
+        self._disconnect()
+
+    def _gather(self) -> tuple[list[_Waiting], bool]:
+        """Everybody who waits now, at most a batch; blocks for the first. False when the writer is to end."""
+        batch: list[_Waiting] = []
+        waiting = self._queue.get()
+        while waiting is not None:
+            batch.append(waiting)
+            if len(batch) >= self._batch_rows:
+                return batch, True
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                return batch, True
+        return batch, False
+
+    def _store(self, batch: list[_Waiting]) -> None:
+        """Commit the batch and note everybody's outcome. One row that the database refuses spoils no other."""
+        try:
+            self._commit(batch)
+        except (peewee.OperationalError, peewee.InterfaceError, peewee.InternalError) as error:
+            self._failure = f"The database did not take a commit ({type(error).__name__})."
+            log.error("inbox commit failed", error=type(error).__name__, rows=len(batch))
+            self._disconnect()
+            for waiting in batch:
+                waiting.outcome = StoreDown(self._failure, 5.0)
+        except Exception as error:  # whatever a driver raises about a value must not end the thread
+            if len(batch) > 1:
+                for waiting in batch:
+                    self._store([waiting])
+            else:
+                log.error("inbox row refused", connection=batch[0].values[0], error=type(error).__name__)
+                batch[0].outcome = StoreDown("The database refused the delivery.", 60.0)
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        raw = self._database.raw
+        if raw.is_closed():
+            raw.connect()
+            if self._database.is_sqlite:
+                raw.execute_sql(f"PRAGMA busy_timeout = {BUSY_MS}")
+        with raw.atomic():
+            cursor = raw.execute_sql(_insert(len(batch), raw.param), [value for waiting in batch for value in waiting.values])
+            fresh = {(connection, key): row_id for row_id, connection, key in cursor.fetchall()}
+        self._failure = None
+        arrivals = [Arrival(row_id, connection) for (connection, _), row_id in fresh.items()]
+        for waiting in batch:
+            row_id = fresh.pop(waiting.values[:2], None)
+            waiting.outcome = Stored(row_id, row_id is None)
+        if arrivals:
+            self._bell.put(arrivals)
+
+    def _disconnect(self) -> None:
+        """Drop the connection, so that the next batch begins with a new one."""
+        self._database.raw.manual_close()
+
+    def _resolve(self, batch: list[_Waiting]) -> None:
+        """On the event loop: wake everybody of a committed batch."""
+        self.waiting -= len(batch)
+        for waiting in batch:
+            if waiting.future.done():  # the client went away
+                continue
+            if isinstance(waiting.outcome, Stored):
+                waiting.future.set_result(waiting.outcome)
+            else:
+                waiting.future.set_exception(waiting.outcome or StoreDown("The delivery was not stored.", 5.0))
+
+
+class _Bell:
+    """Rings for committed rows from a thread of its own, one ring for all that gathered during the ring before."""
+
+    def __init__(self, ring: Ring) -> None:
+        self._ring = ring
+        self._queue: queue.SimpleQueue[list[Arrival] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="inbox-doorbell", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+
+    def put(self, arrivals: list[Arrival]) -> None:
+        if self._queue.qsize() < UNRUNG_LIMIT:
+            self._queue.put(arrivals)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            arrivals, going = self._gather()
+            if arrivals:
+                try:
+                    self._ring(arrivals)
+                except Exception as error:  # the rows are safe and the clock sweeps them; the bell must go on ringing
+                    log.error("doorbell failed", error=type(error).__name__, rows=len(arrivals))
+
+    def _gather(self) -> tuple[list[Arrival], bool]:
+        arrivals: list[Arrival] = []
+        some = self._queue.get()
+        while some is not None:
+            arrivals.extend(some)
+            try:
+                some = self._queue.get_nowait()
+            except queue.Empty:
+                return arrivals, True
+        return arrivals, False
