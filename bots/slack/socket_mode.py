@@ -1,0 +1,32 @@
+"""Socket Mode: the same listeners over a WebSocket that we open, for those without a public URL."""
+
+from __future__ import annotations
+
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+
+from bots.slack.app import Store, build_app
+from connector.errors import Configuration
+from connector.settings import SlackSettings
+
+
+class SocketMode:
+    """One connection to Slack. A request that could not be stored is not acknowledged, and Slack sends it again."""
+
+    def __init__(self, settings: SlackSettings, store: Store) -> None:
+        if settings.app_token is None:
+            raise Configuration("slack.app_token is not set.", "Create an app-level token with connections:write.")
+        self._settings = settings
+        self._store = store
+        self._token = settings.app_token.get_secret_value()
+        self._handler: AsyncSocketModeHandler | None = None
+
+    async def start(self) -> None:
+        """Connect; returns once connected, and reconnects by itself from then on. Call it inside the running loop."""
+        self._handler = AsyncSocketModeHandler(build_app(self._settings, self._store), self._token)
+        await self._handler.connect_async()  # type: ignore[no-untyped-call]
+
+    async def stop(self) -> None:
+        """Close the connection. What was acknowledged is stored already."""
+        if self._handler is not None:
+            await self._handler.close_async()  # type: ignore[no-untyped-call]
+            self._handler = None
