@@ -44,6 +44,8 @@ def answers(home: Path) -> bool:
 def _ask(home: Path) -> int | None:
     """The process id of the ready server, or None."""
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     path = socket_path(home)
     try:
@@ -51,9 +53,9 @@ def _ask(home: Path) -> int | None:
             raise LeadswitchError(f"The socket {path} belongs to somebody else.")
     except FileNotFoundError:
         return None
-    with redis.Redis(unix_socket_path=str(path), socket_timeout=2, retry=None) as client:
+    with redis.Redis(unix_socket_path=str(path), socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
         try:
-            return int(client.info("server")["process_id"])  # type: ignore[index]  # sync client
+            return int(client.info("server")["process_id"])
         except redis.RedisError:
             return None  # refused: stale socket; loading: not ready
 
@@ -114,7 +116,8 @@ class EmbeddedValkey:
                 self._server.start(timeout=timeout_s)
         except ValkeyServerError as error:
             self._server = None
-            raise LeadswitchError(f"The embedded Valkey did not start; see {folder / 'valkey.log'} ({type(error).__name__}).") from error
+            log = folder / "valkey.log"
+            raise LeadswitchError(f"The embedded Valkey did not start ({type(error).__name__}); {log} tells why.") from error
         return "started"
 
     def alive(self) -> bool:

@@ -158,7 +158,7 @@ class Supervisor:
         if self._stopping.is_set():
             self.say("asked again: killing")
             for life in self._lives.values():
-                self._send(life, signal.SIGKILL)
+                self._send(life.process, signal.SIGKILL)
             return
         self.say(f"{signal.Signals(number).name}: finishing what is in hand (at most {GRACE_S:.0f} s; again to kill)")
         self._stopping.set()
@@ -262,23 +262,23 @@ class Supervisor:
             connection.close()
 
     @staticmethod
-    def _send(life: _Life, number: signal.Signals) -> None:
-        if life.process is not None and life.process.returncode is None:
+    def _send(process: asyncio.subprocess.Process | None, number: signal.Signals) -> None:
+        if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                life.process.send_signal(number)
+                process.send_signal(number)
 
     async def _end_children(self) -> None:
         """SIGTERM to all, SIGKILL to those that are still there after the grace. What they print meanwhile is shown."""
-        running = [(name, life) for name, life in self._lives.items() if life.process is not None and life.process.returncode is None]
-        for _, life in running:
-            self._send(life, signal.SIGTERM)
-        waits = [asyncio.create_task(self._pipe(name, life.process)) for name, life in running if life.process is not None]
+        running = [(name, life.process) for name, life in self._lives.items() if life.process and life.process.returncode is None]
+        for _, process in running:
+            self._send(process, signal.SIGTERM)
+        waits = [asyncio.create_task(self._pipe(name, process)) for name, process in running]
         if waits:
             _, late = await asyncio.wait(waits, timeout=GRACE_S)
             if late:
                 self.say(f"{len(late)} did not end within {GRACE_S:.0f} s: killed")
-                for _, life in running:
-                    self._send(life, signal.SIGKILL)
+                for _, process in running:
+                    self._send(process, signal.SIGKILL)
                 await asyncio.gather(*waits)
         for child in self.children:
             self._note(child).unlink(missing_ok=True)

@@ -51,7 +51,7 @@ def test_what_was_written_survives_a_stop(valkey: EmbeddedValkey) -> None:
         assert client.llen("lead.new") == 500
 
 
-def test_a_server_that_outlived_its_supervisor_is_taken_over_and_ended(valkey: EmbeddedValkey, home: Path, eventually: Wait) -> None:
+def test_a_server_that_outlived_its_supervisor_is_taken_over(valkey: EmbeddedValkey, home: Path, eventually: Wait) -> None:
     valkey.start()
     orphan = valkey.pid
     assert orphan is not None

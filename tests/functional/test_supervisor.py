@@ -21,7 +21,8 @@ from connector import supervisor
 from connector.errors import LeadswitchError
 from connector.settings import read_settings
 
-settings = read_settings({"LEADSWITCH_HOME": sys.argv[1], "LEADSWITCH_REDIS_URL": "redis://unused", "LEADSWITCH_BIND": "127.0.0.1:" + sys.argv[2]})
+here = {"HOME": sys.argv[1], "REDIS_URL": "redis://unused", "BIND": "127.0.0.1:" + sys.argv[2]}
+settings = read_settings({"LEADSWITCH_" + name: value for name, value in here.items()})
 child = (sys.executable, "-c", Path(sys.argv[3]).read_text())
 try:
     sys.exit(supervisor.Supervisor(settings, [supervisor.Child("one", child)], prepare=None).run())
@@ -34,6 +35,12 @@ import sys, threading
 from connector.supervisor import follow
 follow(int(sys.argv[2]))
 print("born", flush=True)
+threading.Event().wait()
+"""
+DEAF = """
+import signal, threading
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
 threading.Event().wait()
 """
 Wait = Callable[..., Any]
@@ -96,9 +103,8 @@ def test_no_child_outlives_a_killed_supervisor(start: Callable[[str], Running], 
     eventually(lambda: birth(child) == "", what="the child saw that its supervisor is gone")
 
 
-def test_a_deaf_leftover_of_a_killed_supervisor_is_ended_by_the_next(start: Callable[[str], Running], eventually: Wait, tmp_path: Path) -> None:
-    deaf = "import signal, threading\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\nthreading.Event().wait()\n"
-    running = start(deaf)
+def test_a_deaf_leftover_of_a_killed_supervisor_is_ended_by_the_next(start: Callable[[str], Running], eventually: Wait) -> None:
+    running = start(DEAF)
     child = eventually(running.child)
     eventually(lambda: "deaf" in running.text())
     running.process.kill()
@@ -117,9 +123,8 @@ def test_a_deaf_leftover_of_a_killed_supervisor_is_ended_by_the_next(start: Call
 def test_one_home_has_one_supervisor(start: Callable[[str], Running], eventually: Wait) -> None:
     running = start(STEADY)
     eventually(running.child)
-    second = subprocess.run(
-        [sys.executable, "-c", HARNESS, str(running.home), "1", str(running.home / "child.py")], capture_output=True, text=True, check=False, timeout=20
-    )
+    command = [sys.executable, "-c", HARNESS, str(running.home), "1", str(running.home / "child.py")]
+    second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
     assert second.returncode == 1
     assert f"already runs in {running.home} (process {running.process.pid})" in second.stderr
     assert running.process.poll() is None
