@@ -17,7 +17,7 @@ class LeadChange:
 
     `event_key` is unique within a connection. `fields` holds canonical fields (see `leads.fields`), `extra` the vendor's or
     tenant's own columns. A field set to None was emptied. `fetch` asks the pipeline to read the whole record from the CRM
-    because the vendor's notice does not carry it.
+    because the vendor's notice does not carry it. `created_at` is when the record was made, where the source tells.
     """
 
     event_key: str
@@ -29,6 +29,7 @@ class LeadChange:
     extra: Mapping[str, FieldValue] = field(default_factory=dict)
     merged_ids: tuple[str, ...] = ()
     fetch: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

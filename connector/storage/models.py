@@ -273,7 +273,7 @@ class Audit(Table):
     lead_id = IntegerField(null=True, index=True)
     reason = TextField(null=True)
     detail = SealedField(null=True)  # under the person's key where there is one
-    previous = CharField(max_length=64, null=True)
+    seq = IntegerField(null=True, unique=True)  # the place in the chain; ids may commit out of order
     hash = CharField(max_length=64, null=True)
 
 

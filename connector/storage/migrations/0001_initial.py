@@ -54,7 +54,7 @@ def up(migrator, db):
         lead_id = IntegerField(index=True, null=True)
         reason = TextField(null=True)
         detail = SealedField(null=True)
-        previous = CharField(null=True, max_length=64)
+        seq = IntegerField(unique=True, null=True)
         hash = CharField(null=True, max_length=64)
 
         class Meta:

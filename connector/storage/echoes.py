@@ -1,0 +1,54 @@
+"""What we last wrote to each CRM field, so that the CRM's notice of it is known for an echo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from connector.clock import Clock
+from connector.storage.db import Database
+from connector.storage.models import Written
+from connector.vault import Vault
+from leads.records import FieldValue
+
+ECHO_WINDOW = timedelta(minutes=30)
+
+
+class Echoes:
+    """A ledger of our writes, values kept as keyed tokens only."""
+
+    def __init__(self, db: Database, vault: Vault, clock: Clock) -> None:
+        self._db, self._vault, self._clock = db, vault, clock
+
+    def note(self, connection: str, external_id: str, values: Mapping[str, FieldValue]) -> None:
+        """Remember what is about to be written."""
+        now = self._clock.now()
+        with self._db.transaction():
+            for name, value in values.items():
+                token = self._vault.index(name, str(value))
+                Written.insert(connection=connection, external_id=external_id, field=name, token=token, at=now).on_conflict(
+                    conflict_target=[Written.connection, Written.external_id, Written.field],
+                    update={Written.token: token, Written.at: now},
+                ).execute()
+
+    def is_echo(self, connection: str, external_id: str, values: Mapping[str, FieldValue]) -> bool:
+        """True when every given field holds what we wrote there within the window."""
+        if not values:
+            return False
+        since = self._clock.now() - ECHO_WINDOW
+        with self._db.connected():
+            rows = Written.select().where(
+                (Written.connection == connection) & (Written.external_id == external_id) & (Written.at >= since)
+            )
+            ours = {row.field: row.token for row in rows}
+        return all(ours.get(name) == self._vault.index(name, str(value)) for name, value in values.items())
+
+    def writes_since(self, connection: str, external_id: str, seconds: float) -> int:
+        """How many fields of this record we wrote lately; the loop breaker asks."""
+        with self._db.connected():
+            since = self._clock.now() - timedelta(seconds=seconds)
+            return int(
+                Written.select()
+                .where((Written.connection == connection) & (Written.external_id == external_id) & (Written.at >= since))
+                .count()
+            )

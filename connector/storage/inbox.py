@@ -1,0 +1,112 @@
+"""The worker's side of the inbox: read what intake stored, and say how it ended."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from peewee import fn
+
+from connector.clock import Clock, from_ms, to_ms
+from connector.ports import Delivery
+from connector.storage.db import Database
+from connector.storage.models import InboundEvent, Inbox
+from connector.vault import Vault
+
+CONTEXT = b"inbox"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A row of the inbox, opened."""
+
+    id: int
+    connection: str
+    signed: bool
+    trace_id: str
+    state: str
+    attempts: int
+    error: str | None
+    delivery: Delivery
+
+
+def pack_envelope(delivery: Delivery) -> dict[str, Any]:
+    """A delivery as JSON-able values, for sealing."""
+    return {
+        "method": delivery.method,
+        "url": delivery.url,
+        "headers": dict(delivery.headers),
+        "body": base64.b64encode(delivery.body).decode(),
+        "at": to_ms(delivery.received_at),
+    }
+
+
+def unpack_envelope(packed: Mapping[str, Any]) -> Delivery:
+    """The delivery that `pack_envelope` packed."""
+    return Delivery(packed["method"], packed["url"], packed["headers"], base64.b64decode(packed["body"]), from_ms(packed["at"]))
+
+
+class InboxRows:
+    """Deliveries waiting for, or done by, the pipeline."""
+
+    def __init__(self, db: Database, vault: Vault, clock: Clock) -> None:
+        self._db, self._vault, self._clock = db, vault, clock
+
+    def read(self, ids: Sequence[int]) -> list[StoredDelivery]:
+        """The rows with these ids, in order of arrival, whatever their state."""
+        with self._db.connected():
+            return [self._open(row) for row in Inbox.select().where(Inbox.id.in_(list(ids))).order_by(Inbox.id)]
+
+    def newest(self, state: str | None = None, connection: str | None = None, limit: int = 50) -> list[StoredDelivery]:
+        """The newest rows first."""
+        query = Inbox.select().order_by(Inbox.id.desc()).limit(limit)
+        if state:
+            query = query.where(Inbox.state == state)
+        if connection:
+            query = query.where(Inbox.connection == connection)
+        with self._db.connected():
+            return [self._open(row) for row in query]
+
+    def finish(self, inbox_id: int, state: str = "done", error: str | None = None) -> None:
+        """Close a row as done or unknown (kept for replay)."""
+        with self._db.connected():
+            Inbox.update({Inbox.state: state, Inbox.error: error}).where(Inbox.id == inbox_id).execute()
+
+    def retry(self, inbox_id: int, delay_s: float, error: str, *, counted: bool = True) -> int:
+        """Put a row back for later; returns how many tries it has had."""
+        due = self._clock.now() + timedelta(seconds=delay_s)
+        with self._db.transaction():
+            Inbox.update({Inbox.attempts: Inbox.attempts + int(counted), Inbox.due_at: due, Inbox.error: error[:500]}).where(
+                Inbox.id == inbox_id
+            ).execute()
+            row = Inbox.get_by_id(inbox_id)
+            return int(row.attempts)
+
+    def reopen(self, inbox_id: int) -> bool:
+        """Make a closed row pending again; events of it that had an effect keep it and will not have it twice."""
+        with self._db.transaction():
+            InboundEvent.delete().where((InboundEvent.inbox_id == inbox_id) & (InboundEvent.state.in_(["unknown", "refused"]))).execute()
+            query = Inbox.update({Inbox.state: "pending", Inbox.attempts: 0, Inbox.due_at: self._clock.now()})
+            return bool(query.where((Inbox.id == inbox_id) & (Inbox.state != "pending")).execute())
+
+    def due(self, before_s: float, limit: int) -> list[tuple[int, str]]:
+        """(id, connection) of pending rows that were due so many seconds ago: their doorbell was missed."""
+        with self._db.connected():
+            moment = self._clock.now() - timedelta(seconds=before_s)
+            rows = Inbox.select(Inbox.id, Inbox.connection).where((Inbox.state == "pending") & (Inbox.due_at <= moment))
+            return [(row.id, row.connection) for row in rows.order_by(Inbox.due_at).limit(limit)]
+
+    def counts(self) -> dict[str, int]:
+        """How many rows are in each state that is not done."""
+        with self._db.connected():
+            rows = Inbox.select(Inbox.state, fn.COUNT(Inbox.id).alias("n")).where(Inbox.state != "done").group_by(Inbox.state)
+            return {row.state: row.n for row in rows}
+
+    def _open(self, row: Inbox) -> StoredDelivery:
+        packed = self._vault.open_json(row.envelope, CONTEXT)
+        return StoredDelivery(
+            row.id, row.connection, row.signed, row.trace_id, row.state, row.attempts, row.error, unpack_envelope(packed)
+        )

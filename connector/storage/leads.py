@@ -1,0 +1,360 @@
+"""Leads: who they are, what happened to them, and how they stood at any moment.
+
+A field never goes back to an older change; two changes of one moment are settled by value, so that the outcome does not depend
+on the order in which notices came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from peewee import fn
+
+from connector.clock import Clock, to_ms
+from connector.storage.db import Database
+from connector.storage.models import Engagement as EngagementRow
+from connector.storage.models import Identity, InboundEvent
+from connector.storage.models import Lead as LeadRow
+from connector.storage.models import LeadChange as ChangeRow
+from connector.vault import PersonSeal, Vault
+from leads.enums import ChangeKind, EngagementKind, LifecycleStage, Outcome
+from leads.fields import NOT_FEATURES, OPEN, PERSONAL
+from leads.records import Engagement, EngagementEvent, FieldValue, Lead, LeadChange, LeadHistory
+
+#: Fields that name one person exactly. The order is the order of trust.
+IDENTIFYING = ("email", "phone")
+WON_STAGES = (LifecycleStage.CUSTOMER, LifecycleStage.EVANGELIST)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a change did: which fields moved, whether the score may move, whether the lead was made by it."""
+
+    lead_id: int
+    fields: tuple[str, ...] = ()
+    rescore: bool = False
+    created: bool = False
+
+
+class Leads:
+    """The repository of leads. Callers hold the transaction."""
+
+    def __init__(self, db: Database, vault: Vault, clock: Clock) -> None:
+        self._db, self._vault, self._clock = db, vault, clock
+
+    # -- finding
+
+    def tokens(self, connection: str, external_id: str | None, fields: Mapping[str, FieldValue]) -> list[tuple[str, str]]:
+        """(kind, token) of everything that names this person, most trusted first."""
+        named = [(f"id:{connection}", external_id)] if external_id else []
+        named += [(kind, str(fields[kind])) for kind in IDENTIFYING if fields.get(kind)]
+        return [(kind, self._vault.index(kind, value)) for kind, value in named]
+
+    def find(self, tokens: Sequence[tuple[str, str]]) -> list[int]:
+        """Ids of the leads that these tokens name, most trusted first, each once."""
+        if not tokens:
+            return []
+        with self._db.connected():
+            rows = Identity.select().where(Identity.token.in_([token for _, token in tokens]))
+            by_token = {(row.kind, row.token): row.lead_id for row in rows}
+        return list(dict.fromkeys(by_token[token] for token in tokens if token in by_token))
+
+    def find_external(self, connection: str, external_id: str) -> int | None:
+        found = self.find(self.tokens(connection, external_id, {}))
+        return found[0] if found else None
+
+    def known(self, connection: str, external_ids: Iterable[str]) -> dict[str, int]:
+        """Lead ids by external id, of those that exist."""
+        tokens = {self._vault.index(f"id:{connection}", external_id): external_id for external_id in external_ids}
+        with self._db.connected():
+            rows = Identity.select().where((Identity.kind == f"id:{connection}") & Identity.token.in_(list(tokens)))
+            return {tokens[row.token]: row.lead_id for row in rows}
+
+    def get(self, lead_id: int) -> Lead | None:
+        """The lead with this id, or the one it was merged into."""
+        with self._db.connected():
+            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            while row is not None and row.merged_into is not None:
+                row = LeadRow.get_or_none(LeadRow.id == row.merged_into)
+            return self._open(row) if row else None
+
+    def lock(self, lead_id: int) -> Lead | None:
+        """The lead, locked until the end of the transaction."""
+        with self._db.connected():
+            row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).first()
+            if row is not None and row.merged_into is not None:
+                return self.lock(row.merged_into)
+            return self._open(row) if row else None
+
+    def recent(self, limit: int = 500) -> list[Lead]:
+        """The leads touched last, newest first; the bounded candidates of a search by name."""
+        with self._db.connected():
+            query = LeadRow.select().where(LeadRow.merged_into.is_null() & (LeadRow.erased == False))  # noqa: E712
+            return [self._open(row) for row in query.order_by(LeadRow.touched_at.desc()).limit(limit)]
+
+    def external_of(self, lead_id: int, connection: str) -> str | None:
+        """The lead's id in a connection, if it has a record there."""
+        with self._db.connected():
+            row = LeadRow.get_or_none((LeadRow.id == lead_id) & (LeadRow.connection == connection))
+            return row.external_id if row else None
+
+    # -- changing
+
+    def apply(self, connection: str, change: LeadChange, *, live: bool) -> Applied:
+        """Merge a change into the lead it is about, making the lead when it is new.
+
+        `live` marks the lead as one to be routed; a backfilled one is history until something live happens.
+        """
+        tokens = self.tokens(connection, change.external_id, change.fields)
+        found = self.find(tokens)
+        created = not found
+        row = self._make(connection, change, live) if created else self._locked_row(found[0])
+        for other in found[1:]:
+            self.merge(row.id, other)
+        if found[1:]:
+            row = self._locked_row(row.id)
+        self._adopt(row, connection, change)
+        moved = self._write_fields(row, change)
+        row.routable = row.routable or live
+        rescore = created or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
+        row.version += int(rescore and not created)
+        row.touched_at = self._clock.now()
+        row.save()
+        self._name(row.id, tokens)
+        return Applied(row.id, tuple(moved), rescore, created)
+
+    def add_engagement(self, connection: str, event: EngagementEvent, lead_id: int, *, live: bool) -> bool:
+        """Add one act to the lead's set; false when it is there already. A live one may move the score."""
+        row = self._locked_row(lead_id)
+        person = self._vault.person(row.data_key) if row.data_key else None
+        added = (
+            EngagementRow.insert(
+                lead_id=row.id,
+                connection=connection,
+                event_key=event.event_key,
+                kind=event.kind.value,
+                occurred_at=event.occurred_at,
+                machine=event.machine,
+                properties=dict(event.properties),
+                sealed=person.seal_json(event.text) if person and event.text else None,
+            )
+            .on_conflict_ignore()
+            .as_rowcount()
+            .execute()
+        )
+        if not added:
+            return False
+        row.version += 1
+        row.routable = row.routable or live
+        row.touched_at = self._clock.now()
+        if not event.machine and (row.last_engaged_at is None or event.occurred_at > row.last_engaged_at):
+            row.last_engaged_at = event.occurred_at
+        row.save(only=[LeadRow.version, LeadRow.routable, LeadRow.touched_at, LeadRow.last_engaged_at])
+        return True
+
+    def settle(self, lead_id: int, outcome: Outcome, at: datetime) -> None:
+        """Record how the lead ended. The newest word stands."""
+        with self._db.connected():
+            row = LeadRow.get_by_id(lead_id)
+            if row.outcome_at is None or at >= row.outcome_at:
+                LeadRow.update({LeadRow.outcome: outcome.value, LeadRow.outcome_at: at}).where(LeadRow.id == lead_id).execute()
+
+    def merge(self, survivor: int, other: int) -> None:
+        """Fold one lead into another: its names, acts and changes become the survivor's. An existing owner survives."""
+        if survivor == other:
+            return
+        keep, gone = self._locked_row(survivor), self._locked_row(other)
+        if keep.id == gone.id:
+            return
+        for table in (Identity, ChangeRow, EngagementRow, InboundEvent):
+            table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
+        older = LeadChange(
+            event_key="", external_id=keep.external_id or "", occurred_at=gone.created_at, kind=ChangeKind.MERGED,
+            fields=self._open(gone).fields, extra=gone.extra,
+        )  # fmt: skip
+        self._write_fields(keep, older, fill_only=True)
+        keep.created_at = min(keep.created_at, gone.created_at)
+        keep.owner_id = keep.owner_id or gone.owner_id
+        keep.routable = keep.routable or gone.routable
+        keep.version += 1
+        keep.save()
+        LeadRow.update({LeadRow.merged_into: keep.id, LeadRow.routable: False, LeadRow.external_id: None}).where(
+            LeadRow.id == gone.id
+        ).execute()
+
+    def erase(self, lead_id: int) -> list[str]:
+        """Shred the person's key and empty the record; returns the tokens for the tombstone."""
+        with self._db.transaction():
+            tokens = [row.token for row in Identity.select().where(Identity.lead_id == lead_id)]
+            Identity.delete().where(Identity.lead_id == lead_id).execute()
+            EngagementRow.delete().where(EngagementRow.lead_id == lead_id).execute()
+            ChangeRow.delete().where(ChangeRow.lead_id == lead_id).execute()
+            LeadRow.update(
+                {
+                    LeadRow.data_key: None, LeadRow.sealed: None, LeadRow.facts: {}, LeadRow.extra: {},
+                    LeadRow.erased: True, LeadRow.routable: False, LeadRow.external_id: None,
+                }
+            ).where(LeadRow.id == lead_id).execute()  # fmt: skip
+            return tokens
+
+    def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
+        change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
+        if pinned is not None:
+            change[LeadRow.pinned] = pinned
+        with self._db.connected():
+            LeadRow.update(change).where(LeadRow.id == lead_id).execute()
+
+    # -- stages
+
+    def mark_scored(self, lead_id: int, version: int, score_id: int) -> bool:
+        """Move the scored mark up to `version`; false when a newer score is there already."""
+        with self._db.connected():
+            query = LeadRow.update({LeadRow.scored_version: version, LeadRow.score_id: score_id})
+            return bool(query.where((LeadRow.id == lead_id) & (LeadRow.scored_version < version)).execute())
+
+    def mark_allocated(self, lead_id: int, version: int) -> None:
+        with self._db.connected():
+            LeadRow.update({LeadRow.allocated_version: version}).where(
+                (LeadRow.id == lead_id) & (LeadRow.allocated_version < version)
+            ).execute()
+
+    def unfinished(self, stage: str, older_than: datetime, limit: int) -> list[int]:
+        """Leads whose next stage ("score" or "allocate") has waited since before `older_than`."""
+        behind = LeadRow.scored_version < LeadRow.version if stage == "score" else LeadRow.allocated_version < LeadRow.scored_version
+        with self._db.connected():
+            query = LeadRow.select(LeadRow.id).where(LeadRow.routable & behind & (LeadRow.touched_at <= older_than))
+            return [row.id for row in query.order_by(LeadRow.touched_at).limit(limit)]
+
+    # -- history
+
+    def history(self, lead_id: int, as_of: datetime) -> LeadHistory | None:
+        """The lead as it stood at `as_of`: the one input of the features, for serving, training and replay alike."""
+        with self._db.connected():
+            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            if row is None or row.erased:
+                return None
+            person = self._vault.person(row.data_key)
+            moment = to_ms(as_of)
+            if all(time <= moment for time in row.field_times.values()):
+                facts, extra = {**row.facts, **(person.open_json(row.sealed) if row.sealed else {})}, row.extra
+            else:
+                facts, extra = self._facts_at(row.id, person, as_of)
+            acts = EngagementRow.select().where((EngagementRow.lead_id == row.id) & (EngagementRow.occurred_at <= as_of))
+            engagements = tuple(
+                Engagement(
+                    EngagementKind.read(act.kind), act.occurred_at, act.machine, act.properties,
+                    person.open_json(act.sealed) if act.sealed else None,
+                )
+                for act in acts.order_by(EngagementRow.occurred_at, EngagementRow.id)
+            )  # fmt: skip
+            return LeadHistory(row.id, row.created_at, as_of, facts, engagements, extra)
+
+    def outcomes(self) -> list[tuple[int, datetime, Outcome, datetime]]:
+        """(lead, created, outcome, when) of every lead that ended, oldest first: what a model learns from."""
+        with self._db.connected():
+            query = LeadRow.select().where(
+                LeadRow.outcome.in_(["won", "lost"]) & (LeadRow.erased == False) & LeadRow.merged_into.is_null()  # noqa: E712
+            )
+            return [
+                (row.id, row.created_at, Outcome.read(row.outcome), row.outcome_at or row.created_at)
+                for row in query.order_by(LeadRow.created_at, LeadRow.id)
+            ]
+
+    def last_engagement(self, lead_id: int) -> Engagement | None:
+        """The newest act that a person did."""
+        with self._db.connected():
+            row = (
+                EngagementRow.select()
+                .where((EngagementRow.lead_id == lead_id) & (EngagementRow.machine == False))  # noqa: E712
+                .order_by(EngagementRow.occurred_at.desc())
+                .first()
+            )
+            return Engagement(EngagementKind.read(row.kind), row.occurred_at, False, row.properties) if row else None
+
+    def person_seal(self, lead_id: int) -> PersonSeal | None:
+        """The seal under which values about this person are kept; None once they are erased."""
+        with self._db.connected():
+            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            return self._vault.person(row.data_key) if row and row.data_key else None
+
+    def count(self) -> int:
+        with self._db.connected():
+            return int(LeadRow.select(fn.COUNT(LeadRow.id)).where(LeadRow.merged_into.is_null()).scalar())
+
+    # -- inside
+
+    def _make(self, connection: str, change: LeadChange, live: bool) -> LeadRow:
+        created = change.created_at or change.occurred_at
+        return LeadRow.create(
+            connection=connection, external_id=change.external_id or None, created_at=created, data_key=self._vault.new_data_key(),
+            touched_at=self._clock.now(), routable=live,
+        )  # fmt: skip
+
+    def _locked_row(self, lead_id: int) -> LeadRow:
+        row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).get()
+        return self._locked_row(row.merged_into) if row.merged_into is not None else row
+
+    def _adopt(self, row: LeadRow, connection: str, change: LeadChange) -> None:
+        """A CRM record of somebody first heard of from elsewhere gives the lead its home in the CRM."""
+        if change.external_id and (row.external_id is None or (row.connection == connection and row.external_id == "")):
+            row.connection, row.external_id = connection, change.external_id
+        created = change.created_at or (change.occurred_at if change.kind is ChangeKind.CREATED else None)
+        if created and created < row.created_at:
+            row.created_at = created
+
+    def _write_fields(self, row: LeadRow, change: LeadChange, *, fill_only: bool = False) -> list[str]:
+        """Apply each field that is newer than what stands there; keep the change for replay. Returns the fields that moved."""
+        person = self._vault.person(row.data_key)
+        sealed = person.open_json(row.sealed) if row.sealed else {}
+        facts, extra, times = dict(row.facts), dict(row.extra), dict(row.field_times)
+        at = to_ms(change.occurred_at)
+        moved: dict[str, FieldValue] = {}
+        for name, value in [*change.fields.items(), *((f"extra.{name}", value) for name, value in change.extra.items())]:
+            place, key = (sealed, name) if name in PERSONAL else (facts, name) if name in OPEN else (extra, name.removeprefix("extra."))
+            old, known = place.get(key), times.get(name)
+            if fill_only and old is not None:
+                continue
+            if known is not None and (at < known or (at == known and str(value) <= str(old))):
+                continue
+            times[name] = at
+            if value != old:
+                place[key] = value
+                moved[name] = value
+        row.sealed, row.facts, row.extra, row.field_times = person.seal_json(sealed), facts, extra, times
+        if change.fields or change.extra:
+            ChangeRow.insert(
+                lead_id=row.id, occurred_at=change.occurred_at, kind=change.kind.value, origin=change.origin.value,
+                sealed=person.seal_json({**change.fields, **{f"extra.{name}": value for name, value in change.extra.items()}}),
+            ).execute()  # fmt: skip
+        return list(moved)
+
+    def _name(self, lead_id: int, tokens: Sequence[tuple[str, str]]) -> None:
+        for kind, token in tokens:
+            Identity.insert(kind=kind, token=token, lead_id=lead_id).on_conflict_ignore().execute()
+
+    def _facts_at(self, lead_id: int, person: PersonSeal, as_of: datetime) -> tuple[dict[str, FieldValue], dict[str, FieldValue]]:
+        facts: dict[str, FieldValue] = {}
+        extra: dict[str, FieldValue] = {}
+        times: dict[str, tuple[int, str]] = {}
+        rows = ChangeRow.select().where((ChangeRow.lead_id == lead_id) & (ChangeRow.occurred_at <= as_of))
+        for row in rows:
+            for name, value in (person.open_json(row.sealed) if row.sealed else {}).items():
+                mark = (to_ms(row.occurred_at), str(value))
+                if times.get(name, (-1, "")) < mark:
+                    times[name] = mark
+                    (extra if name.startswith("extra.") else facts)[name.removeprefix("extra.")] = value
+        return facts, extra
+
+    def _open(self, row: LeadRow) -> Lead:
+        fields = dict(row.facts)
+        if row.data_key and row.sealed:
+            fields.update(self._vault.person(row.data_key).open_json(row.sealed))
+        return Lead(
+            id=row.id, connection=row.connection, external_id=row.external_id, created_at=row.created_at, fields=fields,
+            extra=row.extra, outcome=Outcome.read(row.outcome), version=row.version, scored_version=row.scored_version,
+            allocated_version=row.allocated_version, owner_id=str(row.owner_id) if row.owner_id is not None else None,
+            pinned=row.pinned, routable=row.routable, erased=row.erased,
+        )  # fmt: skip

@@ -1,0 +1,53 @@
+"""Consent and tombstones by keyed person token."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from connector.clock import Clock
+from connector.storage.db import Database
+from connector.storage.models import Consent, Tombstone
+from connector.vault import Vault
+
+
+class Privacy:
+    """What people allowed or refused, and who was erased."""
+
+    def __init__(self, db: Database, vault: Vault, clock: Clock) -> None:
+        self._db, self._vault, self._clock = db, vault, clock
+
+    def person(self, email: str) -> str:
+        """The keyed token of a person."""
+        return self._vault.index("email", email)
+
+    def record(self, email: str, purpose: str, channel: str, granted: bool, source: str, at: datetime) -> None:
+        """Keep the newest word of a person about one purpose and channel."""
+        person = self.person(email)
+        with self._db.transaction():
+            row = Consent.get_or_none((Consent.person == person) & (Consent.purpose == purpose) & (Consent.channel == channel))
+            if row is not None and row.at > at:
+                return
+            Consent.insert(person=person, purpose=purpose, channel=channel, granted=granted, source=source, at=at).on_conflict(
+                conflict_target=[Consent.person, Consent.purpose, Consent.channel],
+                update={Consent.granted: granted, Consent.source: source, Consent.at: at},
+            ).execute()
+
+    def refused(self, email: str | None, purpose: str) -> bool:
+        """True when the person refused this purpose on any channel and that word still stands."""
+        if not email:
+            return False
+        now = self._clock.now()
+        with self._db.connected():
+            rows = Consent.select().where((Consent.person == self.person(email)) & (Consent.purpose == purpose))
+            return any(not row.granted and (row.expires_at is None or row.expires_at > now) for row in rows)
+
+    def bury(self, tokens: list[str]) -> None:
+        """Keep the tokens of an erased person."""
+        with self._db.transaction():
+            for token in tokens:
+                Tombstone.insert(token=token, at=self._clock.now()).on_conflict_ignore().execute()
+
+    def buried(self, tokens: list[str]) -> bool:
+        """True when any of these tokens belongs to an erased person."""
+        with self._db.connected():
+            return bool(tokens) and Tombstone.select().where(Tombstone.token.in_(tokens)).exists()

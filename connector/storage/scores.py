@@ -1,0 +1,88 @@
+"""Scores by lead, newest last; the rationale is sealed under the person's key because it speaks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connector.storage.db import Database
+from connector.storage.models import Lead as LeadRow
+from connector.storage.models import Score as Row
+from connector.vault import Vault
+from leads.enums import Tier
+from leads.results import Rationale, Reason, Score
+
+
+@dataclass(frozen=True, slots=True)
+class StoredScore:
+    """A score with its place: `version` is the lead's version it was made from."""
+
+    id: int
+    lead_id: int
+    version: int
+    score: Score
+
+
+class Scores:
+    def __init__(self, db: Database, vault: Vault) -> None:
+        self._db, self._vault = db, vault
+
+    def add(self, lead_id: int, version: int, score: Score) -> int:
+        """Store a score; returns its id."""
+        reasons = [[r.feature, r.contribution, r.value, r.text] for r in score.reasons]
+        row = Row.create(
+            lead_id=lead_id, version=version, as_of=score.as_of, probability=score.probability, score=score.score,
+            tier=score.tier.value, confidence=score.confidence, model_version=score.model_version, source=score.source,
+            base=score.base, raw=score.raw, reasons=reasons, contributions=dict(score.contributions),
+            features=dict(score.features), note=score.note,
+        )  # fmt: skip
+        return int(row.id)
+
+    def get(self, score_id: int) -> StoredScore | None:
+        with self._db.connected():
+            row = Row.get_or_none(Row.id == score_id)
+            return _stored(row) if row else None
+
+    def newest(self, lead_id: int) -> StoredScore | None:
+        """The score that stands."""
+        with self._db.connected():
+            row = Row.select().where(Row.lead_id == lead_id).order_by(Row.version.desc(), Row.id.desc()).first()
+            return _stored(row) if row else None
+
+    def before(self, stored: StoredScore) -> StoredScore | None:
+        """The score before this one, for the trend."""
+        with self._db.connected():
+            row = Row.select().where((Row.lead_id == stored.lead_id) & (Row.id < stored.id)).order_by(Row.id.desc()).first()
+            return _stored(row) if row else None
+
+    def set_rationale(self, score_id: int, rationale: Rationale) -> None:
+        """Keep the LLM's prose with the score it speaks of."""
+        with self._db.transaction():
+            row = Row.get_by_id(score_id)
+            lead = LeadRow.get_by_id(row.lead_id)
+            if lead.data_key is None:
+                return
+            value: Mapping[str, Any] = {
+                "text": rationale.text, "adjustment": rationale.adjustment, "intents": list(rationale.intents), "model": rationale.model,
+            }  # fmt: skip
+            sealed = self._vault.person(lead.data_key).seal_json(value)
+            Row.update({Row.rationale: sealed}).where(Row.id == score_id).execute()
+
+    def rationale(self, score_id: int) -> Rationale | None:
+        with self._db.connected():
+            row = Row.get_or_none(Row.id == score_id)
+            lead = LeadRow.get_or_none(LeadRow.id == row.lead_id) if row and row.rationale else None
+            if row is None or lead is None or lead.data_key is None:
+                return None
+            value = self._vault.person(lead.data_key).open_json(row.rationale)
+            return Rationale(value["text"], value["adjustment"], tuple(value["intents"]), value["model"])
+
+
+def _stored(row: Row) -> StoredScore:
+    score = Score(
+        as_of=row.as_of, probability=row.probability, score=row.score, tier=Tier.read(row.tier), confidence=row.confidence,
+        model_version=row.model_version, source=row.source, base=row.base, raw=row.raw,
+        reasons=tuple(Reason(*reason) for reason in row.reasons), contributions=row.contributions, features=row.features, note=row.note,
+    )  # fmt: skip
+    return StoredScore(row.id, row.lead_id, row.version, score)
