@@ -154,12 +154,12 @@ def _is_valkey(pid: int) -> bool:
 
 
 def _end(pid: int, timeout_s: float) -> None:
-    """SIGTERM, then SIGKILL after the time-out."""
+    """SIGTERM, then SIGKILL after the time-out; returns when the process is gone."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            if not _is_valkey(pid):
-                return
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
+        while _is_valkey(pid):
+            if time.monotonic() > deadline:
+                os.kill(pid, signal.SIGKILL)
+                deadline = float("inf")
+            time.sleep(0.02)
