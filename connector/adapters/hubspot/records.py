@@ -1,0 +1,115 @@
+"""HubSpot's REST form of a contact and its property history, read into our records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from connector.adapters.hubspot import words
+from connector.clock import to_ms
+from connector.errors import Retriable
+from leads.enums import ChangeKind, Outcome
+from leads.records import EngagementEvent, LeadChange, RepRecord
+
+History = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One contact as read: what it is now, what was done when, and how it ended if it did."""
+
+    changed_at: datetime
+    created: LeadChange
+    now: LeadChange
+    engagements: tuple[EngagementEvent, ...]
+    ended: tuple[Outcome, datetime] | None
+
+
+def read_contact(record: Mapping[str, Any], external_id_property: str | None = None) -> Contact:
+    """Read one record of an answer. Raises `Retriable` when it has not HubSpot's shape."""
+    try:
+        return _read(record, external_id_property)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Retriable("HubSpot answered with a contact that cannot be read.") from None
+
+
+def _read(record: Mapping[str, Any], external_id_property: str | None) -> Contact:
+    contact = str(record["id"])
+    properties: Mapping[str, Any] = record.get("properties") or {}
+    histories: Mapping[str, History] = record.get("propertiesWithHistory") or {}
+    created_at = words.read_iso(properties.get("createdate") or record["createdAt"])
+    changed_at = words.read_iso(properties.get("lastmodifieddate") or record["updatedAt"])
+    fields, extra = words.read_properties(properties, external_id_property)
+    merged = str(properties.get("hs_merged_object_ids") or "").split(";")
+    return Contact(
+        changed_at=changed_at,
+        created=LeadChange(f"hs:{contact}:created", contact, created_at, ChangeKind.CREATED),
+        now=LeadChange(
+            event_key=f"hs:{contact}:at:{to_ms(changed_at)}",
+            external_id=contact,
+            occurred_at=changed_at,
+            kind=ChangeKind.CHANGED,
+            fields=fields,
+            extra=extra,
+            merged_ids=tuple(one for one in merged if one and one != contact),
+        ),
+        engagements=tuple(_engagements(contact, properties, histories)),
+        ended=_ended(properties, histories, changed_at),
+    )
+
+
+def _engagements(contact: str, properties: Mapping[str, Any], histories: Mapping[str, History]) -> Iterator[EngagementEvent]:
+    """Each value that a dated property ever had is one act. HubSpot keeps the last 45 values of a contact's property."""
+    for name, kind in words.ENGAGEMENTS.items():
+        values: Iterable[Any] = [entry.get("value") for entry in histories.get(name) or ()] or [properties.get(name)]
+        seen: set[str] = set()
+        for value in values:
+            if not value:
+                continue
+            try:
+                moment = words.read_engagement_moment(value)
+            except ValueError:
+                continue  # one odd value in a history must not hide the rest of the contact
+            key = words.engagement_key(contact, name, moment)
+            if key not in seen:
+                seen.add(key)
+                yield EngagementEvent(key, kind, moment, external_id=contact)
+
+
+def _ended(
+    properties: Mapping[str, Any], histories: Mapping[str, History], changed_at: datetime
+) -> tuple[Outcome, datetime] | None:
+    outcome = words.ending(properties.get("lifecyclestage"), properties.get("hs_lead_status"))
+    if outcome is Outcome.OPEN:
+        return None
+    if outcome is Outcome.WON:
+        since = _since(histories.get("lifecyclestage") or (), lambda value: value.lower() in words.WON_STAGES)
+    else:
+        since = _since(histories.get("hs_lead_status") or (), lambda value: value.upper() in words.LOST_STATUSES)
+    return outcome, since or changed_at
+
+
+def _since(history: History, ended: Any) -> datetime | None:
+    """When the present ending began: the oldest of the newest unbroken run of entries that say so."""
+    entries = sorted(history, key=lambda entry: words.read_iso(entry["timestamp"]), reverse=True)
+    since: datetime | None = None
+    for entry in entries:
+        if not ended(str(entry.get("value") or "")):
+            break
+        since = words.read_iso(entry["timestamp"])
+    return since
+
+
+def read_owner(record: Mapping[str, Any]) -> RepRecord:
+    """One owner of an answer; `id` is what `hubspot_owner_id` holds."""
+    name = " ".join(part for part in (record.get("firstName"), record.get("lastName")) if part)
+    email = record.get("email") or None
+    return RepRecord(
+        external_id=str(record["id"]),
+        email=email,
+        name=name or (email or f"Owner {record['id']}").partition("@")[0],
+        active=not record.get("archived", False),
+        teams=tuple(str(team["name"]) for team in record.get("teams") or () if team.get("name")),
+    )

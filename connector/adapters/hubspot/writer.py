@@ -1,0 +1,227 @@
+"""The outbound half of HubSpot: lead fields compared and then written in batches, tasks made once.
+
+Sources: HubSpot's guides "Contacts" and "Tasks" (batches of 100, property values are strings, 207 with an `errors` list when
+only some rows failed) and "Associations" (type 204: task to contact).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from typing import Any, Final
+
+from connector.adapters.hubspot import words
+from connector.adapters.hubspot.calls import HubSpotCalls
+from connector.errors import Fatal, LeadswitchError, Retriable, Skippable
+from connector.http import Unsure
+from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
+from leads.enums import LifecycleStage
+
+TASK_TO_CONTACT: Final = 204
+#: HubSpot's own bounds are wider; a column that people read is kept short.
+REASONS_LIMIT: Final = 1_000
+PRESENT: Final = ("hubspot_owner_id", "lifecyclestage", words.SCORE, words.TIER, words.REASONS, words.ROUTED_BECAUSE)
+
+Row = tuple[int, dict[str, Any]]  # index in the given writes, one input of a HubSpot batch
+Post = Callable[[Sequence[dict[str, Any]]], Any]
+
+
+class HubSpotWriter:
+    """Writes for one connection. Safe to share between threads."""
+
+    def __init__(self, calls: HubSpotCalls) -> None:
+        self._calls = calls
+        self._unsure: set[str] = set()  # markers whose making was not answered for: looked up before the next try
+
+    def write(self, writes: Sequence[CrmWrite], in_doubt: bool) -> list[Written]:
+        """One result a write, in the order given. Raises only when nothing of it could be done."""
+        if len(writes) > 100:
+            raise ValueError("at most 100 writes")
+        done: dict[int, Written] = {}
+        leads = [(index, write) for index, write in enumerate(writes) if isinstance(write, LeadWrite)]
+        tasks = [(index, write) for index, write in enumerate(writes) if isinstance(write, TaskWrite)]
+        if leads:
+            done |= self._write_leads(leads)
+        if tasks:
+            try:
+                done |= self._make_tasks(tasks, in_doubt)
+            except LeadswitchError as error:
+                if not leads:
+                    raise
+                done |= {index: Written(False, error=error) for index, _ in tasks}
+        return [done[index] for index in range(len(writes))]
+
+    # --- leads
+
+    def _write_leads(self, leads: Sequence[tuple[int, LeadWrite]]) -> dict[int, Written]:
+        present = self._present([write.external_id for _, write in leads])
+        done: dict[int, Written] = {}
+        wanted: dict[str, dict[str, str]] = {}
+        changed: dict[str, list[str]] = {}
+        for _, write in leads:
+            if write.external_id in present:
+                names = _differences(write, present[write.external_id] | wanted.get(write.external_id, {}))
+                wanted.setdefault(write.external_id, {}).update({name: value for name, value, _ in names})
+                changed.setdefault(write.external_id, []).extend(canonical for _, _, canonical in names)
+        rows = [(number, {"id": one, "properties": values}) for number, (one, values) in enumerate(wanted.items()) if values]
+        results = self._in_batches(rows, self._update, lambda row: str(row["id"]), lambda result: str(result.get("id")))
+        by_id = {str(row["id"]): results[number] for number, row in rows}
+        for index, write in leads:
+            if write.external_id not in present:
+                done[index] = Written(False, error=Skippable("HubSpot has no such contact."))
+            else:
+                result = by_id.get(write.external_id, Written(True))
+                names_sent = tuple(dict.fromkeys(changed[write.external_id])) if result.ok else ()
+                done[index] = Written(result.ok, names_sent, write.external_id if result.ok else None, result.error)
+        return done
+
+    def _present(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        body = {
+            "inputs": [{"id": one} for one in dict.fromkeys(ids)],
+            "properties": list(PRESENT),
+            "propertiesWithHistory": [],
+        }
+        answer = self._calls.call("POST", self._calls.path("objects", "contacts/batch/read"), body=body)
+        return {str(record["id"]): dict(record.get("properties") or {}) for record in answer.get("results", [])}
+
+    def _update(self, inputs: Sequence[dict[str, Any]]) -> Any:
+        return self._calls.call("POST", self._calls.path("objects", "contacts/batch/update"), body={"inputs": list(inputs)})
+
+    # --- tasks
+
+    def _make_tasks(self, tasks: Sequence[tuple[int, TaskWrite]], in_doubt: bool) -> dict[int, Written]:
+        doubtful = [write.marker for _, write in tasks if in_doubt or write.marker in self._unsure]
+        there = self._find_tasks(doubtful) if doubtful else {}
+        self._unsure.difference_update(doubtful)
+        done = {index: Written(True, (), there[write.marker]) for index, write in tasks if write.marker in there}
+        rows = [(index, _task(write)) for index, write in tasks if index not in done]
+        try:
+            return done | self._in_batches(
+                rows,
+                self._create,
+                lambda row: str(row["objectWriteTraceId"]),
+                lambda result: str((result.get("properties") or {}).get(words.MARKER) or result.get("objectWriteTraceId")),
+            )
+        except Unsure:
+            self._unsure.update(row["objectWriteTraceId"] for _, row in rows)
+            raise
+
+    def _create(self, inputs: Sequence[dict[str, Any]]) -> Any:
+        path = self._calls.path("objects", "tasks/batch/create")
+        return self._calls.call("POST", path, body={"inputs": list(inputs)}, idempotent=False)
+
+    def _find_tasks(self, markers: Sequence[str]) -> dict[str, str]:
+        """marker → task id of those that HubSpot has. Its search index lags some seconds; a lapsed lease lasts longer."""
+        body = {
+            "filterGroups": [{"filters": [{"propertyName": words.MARKER, "operator": "IN", "values": list(markers)}]}],
+            "properties": [words.MARKER],
+            "limit": 100,
+        }
+        answer = self._calls.call("POST", self._calls.path("objects", "tasks/search"), body=body)
+        found = {str((task.get("properties") or {}).get(words.MARKER)): str(task["id"]) for task in answer.get("results", [])}
+        return {marker: found[marker] for marker in markers if marker in found}
+
+    # --- batches
+
+    def _in_batches(
+        self, rows: Sequence[Row], post: Post, key: Callable[[Any], str], result_key: Callable[[Any], str]
+    ) -> dict[int, Written]:
+        """Send rows together. HubSpot refuses a whole batch for one bad row: then halves are sent, until the bad one is alone."""
+        if not rows:
+            return {}
+        try:
+            answer = post([row for _, row in rows])
+        except (Fatal, Skippable) as error:
+            if len(rows) == 1:
+                return {rows[0][0]: Written(False, error=error)}
+            middle = len(rows) // 2
+            first = self._in_batches(rows[:middle], post, key, result_key)
+            return first | self._in_batches(rows[middle:], post, key, result_key)
+        made = {result_key(result): str(result.get("id")) for result in answer.get("results", [])}
+        failed = _row_errors(answer.get("errors") or [])
+        done: dict[int, Written] = {}
+        for index, row in rows:
+            mine = key(row)
+            if mine in made:
+                done[index] = Written(True, (), made[mine])
+            elif len(rows) == 1 and len(made) == 1:
+                done[index] = Written(True, (), next(iter(made.values())))
+            else:
+                done[index] = Written(
+                    False, error=failed.get(mine) or failed.get("") or Retriable("HubSpot did not answer for this row.")
+                )
+        return done
+
+
+def _row_errors(errors: Sequence[Mapping[str, Any]]) -> dict[str, LeadswitchError]:
+    """Row key → error of a 207. The key is an id or our trace id; "" is an error that names no row."""
+    found: dict[str, LeadswitchError] = {}
+    for error in errors:
+        context = error.get("context") or {}
+        keys = [str(one) for name in ("ids", "id", "objectWriteTraceId") for one in _as_list(context.get(name))]
+        keys += [str(error[name]) for name in ("id", "objectWriteTraceId") if error.get(name)]
+        word = str(error.get("category") or "")
+        word = word if word.replace("_", "").isalpha() and word.isupper() else "an unnamed category"
+        sort: type[LeadswitchError] = Fatal
+        if word in ("OBJECT_NOT_FOUND", "NOT_FOUND"):
+            sort = Skippable
+        elif word in ("RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "TIMEOUT"):
+            sort = Retriable
+        for one in keys or [""]:
+            found[one] = sort(f"HubSpot refused this row ({word}).")
+    return found
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(HubSpot property, value as text, canonical name) of what is not yet as wanted."""
+    wanted = [
+        ("hubspot_owner_id", write.owner_id, "owner_id"),
+        (words.SCORE, None if write.score is None else str(write.score), "score"),
+        (words.TIER, None if write.tier is None else write.tier.value.upper(), "tier"),
+        (words.REASONS, write.reasons and write.reasons[:REASONS_LIMIT], "reasons"),
+        (words.ROUTED_BECAUSE, write.routed_because and write.routed_because[:REASONS_LIMIT], "routed_because"),
+    ]
+    if write.stage is not None and words.is_further(write.stage, present.get("lifecyclestage")):
+        wanted.append(("lifecyclestage", words.STAGE_WORDS[LifecycleStage.read(write.stage)], "lifecycle_stage"))
+    return [
+        (name, value, canonical) for name, value, canonical in wanted if value is not None and not _same(value, present.get(name))
+    ]
+
+
+def _same(wanted: str, present: Any) -> bool:
+    if present is None:
+        return wanted == ""
+    text = str(present).strip()
+    if text == wanted.strip():
+        return True
+    try:
+        return float(text) == float(wanted)  # HubSpot may show 87 as 87.0
+    except ValueError:
+        return False
+
+
+def _task(write: TaskWrite) -> dict[str, Any]:
+    due = write.due_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {
+        "objectWriteTraceId": write.marker,
+        "properties": {
+            "hs_timestamp": due,
+            "hs_task_subject": write.subject,
+            "hs_task_body": write.body,
+            "hs_task_status": "NOT_STARTED",
+            "hs_task_priority": write.priority.upper(),
+            "hs_task_type": "TODO",
+            "hubspot_owner_id": write.owner_id,
+            words.MARKER: write.marker,
+        },
+        "associations": [
+            {
+                "to": {"id": write.external_id},
+                "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": TASK_TO_CONTACT}],
+            }
+        ],
+    }
