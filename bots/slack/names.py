@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 ACCEPT: Final = "lead_accept"
-PASS_ON: Final = "lead_pass"
+PASS_ON: Final = "lead_pass"  # noqa: S105  (no password)
 OPEN: Final = "lead_open"
 SHOW: Final = "lead_show"
 MORE: Final = "lead_more"  # the overflow menu: its option values are REASSIGN:12 or WHY:12
@@ -13,7 +13,7 @@ MORE: Final = "lead_more"  # the overflow menu: its option values are REASSIGN:1
 REASSIGN: Final = "reassign"
 WHY: Final = "why"
 
-PASS_ON_FORM: Final = "lead_pass_form"
+PASS_ON_FORM: Final = "lead_pass_form"  # noqa: S105
 REASSIGN_FORM: Final = "lead_reassign_form"
 REASON: Final = "reason"
 NOTE: Final = "note"

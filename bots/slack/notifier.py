@@ -1,0 +1,172 @@
+"""The outbox's Slack end: one card a lead and destination, posted once and edited from then on; and the digests.
+
+A destination is `dm:<rep id>` or `channel:#name`. What a card shows is read when it is sent, so that a late or repeated effect
+does no harm; a hash of what was sent last saves the edit that would change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from bots.slack import blocks, names
+from bots.slack.client import NeedsMending, RateLimited, Refused, SlackApi, api_of
+from connector import commands
+from connector.errors import Configuration, Fatal, Retriable, Skippable
+from connector.pipeline.deliver import HANDLERS
+from connector.storage.cards import Card
+from connector.storage.effects import Effect
+from leads.enums import EffectKind
+
+if TYPE_CHECKING:
+    from connector.bootstrap import House
+
+#: Slack allows about one message a second a channel, with short bursts. https://docs.slack.dev/apis/web-api/rate-limits
+BURST: Final = 3
+REFILL_S: Final = 3.0
+#: How far before the effect was asked for a message in doubt is looked for: an earlier effect may have stood for the same card.
+LOOK_BACK: Final = timedelta(hours=1)
+
+
+class Notifier:
+    """Sends Slack's effects. Safe to share between threads."""
+
+    def __init__(self, api: SlackApi) -> None:
+        self._api = api
+
+    def deliver(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
+        """Bring Slack to the wanted state; returns `channel:ts`. Raises only errors of `connector.errors`."""
+        if effect.kind is EffectKind.SLACK_DIGEST:
+            return self._digest(house, effect, in_doubt)
+        return self._card(house, effect, in_doubt)
+
+    # -- cards
+
+    def _card(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
+        if effect.lead_id is None:
+            raise Fatal("A card effect names no lead.")
+        destination = destination_of(effect)
+        state, lead = commands.card(house, effect.lead_id), house.leads.get(effect.lead_id)
+        if state is None or lead is None:
+            raise Skippable("The lead is gone.")
+        reader = destination.removeprefix("dm:") if destination.startswith("dm:") else None
+        shown = blocks.lead_card(state, elsewhere=reader is not None and state.owner_id != reader)
+        text = blocks.card_text(state, personal=reader is not None)
+        marker = {"lead_id": effect.lead_id, "destination": destination}
+        metadata = {"event_type": names.CARD_EVENT, "event_payload": {**marker, "external_id": lead.external_id or ""}}
+        digest = _digest_of(text, shown)
+
+        card = house.cards.get(effect.lead_id, destination)
+        if card is None and reader is not None and state.owner_id != reader and not in_doubt:
+            raise Skippable("The lead went on before this rep was told of it.")
+        channel = card.channel if card else self._channel(house, destination)
+        if card is None and in_doubt:
+            card = self._found(effect, destination, channel, marker)
+        if card is not None and card.digest == digest:
+            return f"{card.channel}:{card.ts}"
+        if card is not None:
+            try:
+                with self._paced(house, card.channel):
+                    self._api.edit(card.channel, card.ts, text, shown, metadata)
+                house.cards.save(Card(effect.lead_id, destination, card.channel, card.ts, digest))
+                return f"{card.channel}:{card.ts}"
+            except Refused as error:
+                if error.code not in ("message_not_found", "cant_update_message", "edit_window_closed"):
+                    raise
+                house.cards.forget(effect.lead_id, destination)  # somebody deleted it: the lead still has to be seen
+        with self._paced(house, channel):
+            posted, ts = self._api.post(channel, text, shown, metadata)
+        house.cards.save(Card(effect.lead_id, destination, posted, ts, digest))
+        return f"{posted}:{ts}"
+
+    def _found(self, effect: Effect, destination: str, channel: str, marker: Mapping[str, Any]) -> Card | None:
+        """The card that a crash kept us from remembering; without a digest, so that it is edited to what holds now."""
+        where = self._api.channel_id(channel)
+        ts = self._api.find(where, _since(effect), names.CARD_EVENT, marker)
+        return Card(int(marker["lead_id"]), destination, where, ts, "") if ts else None
+
+    # -- digests
+
+    def _digest(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
+        destination = destination_of(effect)
+        lead_ids = [int(lead_id) for lead_id in effect.payload.get("lead_ids", ())]
+        cards = [card for card in (commands.card(house, lead_id) for lead_id in lead_ids) if card is not None]
+        if not cards:
+            raise Skippable("No lead of this digest is left.")
+        channel = self._channel(house, destination)
+        marker = {"effect_id": effect.id}
+        if in_doubt:
+            where = self._api.channel_id(channel)
+            ts = self._api.find(where, _since(effect), names.DIGEST_EVENT, marker)
+            if ts:
+                return f"{where}:{ts}"
+        metadata = {"event_type": names.DIGEST_EVENT, "event_payload": {**marker, "lead_ids": lead_ids}}
+        with self._paced(house, channel):
+            posted, ts = self._api.post(channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
+        return f"{posted}:{ts}"
+
+    # -- where to, and how fast
+
+    def _channel(self, house: House, destination: str) -> str:
+        """The channel to post to: a name as it stands in the settings, or the id of a direct conversation."""
+        kind, _, name = destination.partition(":")
+        if kind == "channel" and name:
+            return name
+        rep = house.reps.get(name) if kind == "dm" else None
+        if rep is None:
+            raise Fatal(f"A Slack message has no known destination ({kind}).")
+        if rep.slack_dm:
+            return rep.slack_dm
+        user = rep.slack_user_id
+        if user is None:
+            if rep.email is None:
+                raise Configuration(
+                    f"Rep {rep.id} has no e-mail address, so that Slack cannot be asked who it is.", "Add it in the CRM."
+                )
+            try:
+                user = self._api.user_by_email(rep.email)
+            except NeedsMending as error:
+                raise Configuration(f"Rep {rep.id}: {error}") from None
+        dm = self._api.open_dm(user)
+        house.reps.link_slack(rep.id, user, dm)
+        return dm
+
+    @contextmanager
+    def _paced(self, house: House, channel: str) -> Iterator[None]:
+        """Wait for our turn in the channel by leaving, and keep everybody back when Slack says that we were too fast."""
+        bucket = f"slack:{channel}"
+        wait = house.budget.take(bucket, capacity=BURST, per_s=REFILL_S)
+        if wait > 0:
+            raise Retriable("Slack's message rate for this channel is used up.", wait)
+        try:
+            yield
+        except RateLimited as error:
+            house.budget.hold(bucket, error.delay_s or 1.0)
+            raise
+
+
+def destination_of(effect: Effect) -> str:
+    """The Slack destination that an effect names."""
+    return str(effect.payload.get("destination") or "")
+
+
+def _since(effect: Effect) -> float:
+    """From when on a message in doubt can stand, in seconds since 1970."""
+    return (effect.created_at - LOOK_BACK).timestamp() if effect.created_at else 0.0
+
+
+def _digest_of(text: str, shown: Sequence[Any]) -> str:
+    return hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()
+
+
+def register(house: House) -> None:
+    """Take Slack's effects over. Without a bot token nothing is registered, and Slack's rows wait."""
+    if house.settings.slack.bot_token is None:
+        return
+    notifier = Notifier(api_of(house.settings.slack))
+    HANDLERS[EffectKind.SLACK_CARD] = notifier
+    HANDLERS[EffectKind.SLACK_DIGEST] = notifier

@@ -1,0 +1,82 @@
+"""The worker's side of Slack: a stored request is dispatched to its listener."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from bots.slack.client import SlackApi, api_of
+from bots.slack.listeners import actions, commands, events, views
+from bots.slack.visit import Visit
+
+if TYPE_CHECKING:
+    from connector.bootstrap import House
+
+log = structlog.get_logger(__name__)
+
+
+def handle(house: House, payload: Mapping[str, Any], api: SlackApi | None = None) -> None:
+    """Do what one stored request asks for, and answer the person.
+
+    Raises errors of `connector.errors`; `Retriable` only while nothing has been done yet.
+    """
+    kind = str(payload.get("type") or "")
+    if kind == "event_callback":
+        events.handle(payload)
+        return
+    slack = api or api_of(house.settings.slack)
+    if payload.get("command"):
+        commands.handle(_of_command(house, slack, payload), payload)
+    elif kind == "block_actions":
+        actions.handle(_of_click(house, slack, payload), payload)
+    elif kind == "view_submission":
+        private = _private(payload)
+        views.handle(_of_form(house, slack, payload, private), payload, private)
+    else:
+        log.info("slack.request_ignored", kind=kind[:40])
+
+
+def _of_command(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visit:
+    return Visit(
+        house,
+        slack,
+        user=str(payload.get("user_id") or ""),
+        channel=str(payload.get("channel_id") or ""),
+        response_url=str(payload.get("response_url") or ""),
+        trigger_id=str(payload.get("trigger_id") or ""),
+    )
+
+
+def _of_click(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visit:
+    channel = (payload.get("channel") or {}).get("id") or (payload.get("container") or {}).get("channel_id")
+    return Visit(
+        house,
+        slack,
+        user=str((payload.get("user") or {}).get("id") or ""),
+        channel=str(channel or ""),
+        response_url=str(payload.get("response_url") or ""),
+        trigger_id=str(payload.get("trigger_id") or ""),
+    )
+
+
+def _of_form(house: House, slack: SlackApi, payload: Mapping[str, Any], private: Mapping[str, Any]) -> Visit:
+    return Visit(
+        house,
+        slack,
+        user=str((payload.get("user") or {}).get("id") or ""),
+        channel=str(private.get("channel") or ""),
+        response_url=str(private.get("response_url") or ""),
+        trigger_id=str(payload.get("trigger_id") or ""),
+    )
+
+
+def _private(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form brought back; empty when it is not ours."""
+    try:
+        found = json.loads((payload.get("view") or {}).get("private_metadata") or "{}")
+    except (json.JSONDecodeError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
