@@ -49,7 +49,7 @@ class ContactReader:
             following = ((answer.get("paging") or {}).get("next") or {}).get("after")
             cursor = str(following) if following and str(following) != cursor else None
             contacts = [read_contact(record, self._external_id_property) for record in answer.get("results", [])]
-            yield _page(contacts, cursor, total, first=True)
+            yield _page(contacts, cursor, total)
             if cursor is None:
                 return
 
@@ -95,7 +95,7 @@ class ContactReader:
 
     def _history_page(self, ids: Sequence[str], cursor: str) -> BackfillPage:
         contacts = self._read(ids, BATCH_WITH_HISTORY, self._with_history)
-        return _page(sorted(contacts, key=lambda one: (one.changed_at, int(one.now.external_id))), cursor, None, first=False)
+        return _page(sorted(contacts, key=lambda one: (one.changed_at, int(one.now.external_id))), cursor, None)
 
     def _read(self, ids: Sequence[str], size: int, history: Sequence[str]) -> list[Contact]:
         found: list[Contact] = []
@@ -119,11 +119,9 @@ def _filter(name: str, operator: str, value: str) -> dict[str, str]:
     return {"propertyName": name, "operator": operator, "value": value}
 
 
-def _page(contacts: Sequence[Contact], cursor: str | None, total: int | None, *, first: bool) -> BackfillPage:
-    """`first` adds the making of each contact as a change of its own, dated when it was made."""
-    made = [contact.created for contact in contacts] if first else []
+def _page(contacts: Sequence[Contact], cursor: str | None, total: int | None) -> BackfillPage:
     return BackfillPage(
-        leads=[*made, *(contact.now for contact in contacts)],
+        leads=[contact.now for contact in contacts],
         engagements=[engagement for contact in contacts for engagement in contact.engagements],
         outcomes={contact.now.external_id: contact.ended for contact in contacts if contact.ended},
         cursor=cursor,

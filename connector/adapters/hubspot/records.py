@@ -21,7 +21,6 @@ class Contact:
     """One contact as read: what it is now, what was done when, and how it ended if it did."""
 
     changed_at: datetime
-    created: LeadChange
     now: LeadChange
     engagements: tuple[EngagementEvent, ...]
     ended: tuple[Outcome, datetime] | None
@@ -45,7 +44,6 @@ def _read(record: Mapping[str, Any], external_id_property: str | None) -> Contac
     merged = str(properties.get("hs_merged_object_ids") or "").split(";")
     return Contact(
         changed_at=changed_at,
-        created=LeadChange(f"hs:{contact}:created", contact, created_at, ChangeKind.CREATED),
         now=LeadChange(
             event_key=f"hs:{contact}:at:{to_ms(changed_at)}",
             external_id=contact,
@@ -54,6 +52,7 @@ def _read(record: Mapping[str, Any], external_id_property: str | None) -> Contac
             fields=fields,
             extra=extra,
             merged_ids=tuple(one for one in merged if one and one != contact),
+            created_at=created_at,
         ),
         engagements=tuple(_engagements(contact, properties, histories)),
         ended=_ended(properties, histories, changed_at),

@@ -161,6 +161,7 @@ class HubSpotReceiver:
             kind=kind,
             origin=self._origin(entry),
             fetch=kind in (ChangeKind.CREATED, ChangeKind.RESTORED),
+            created_at=moment if kind is ChangeKind.CREATED else None,
         )
 
     def _property_change(self, entry: Mapping[str, Any], contact: str, moment: datetime) -> InboundEvent:
