@@ -70,7 +70,7 @@ class SlackSettings(Section):
     command: str = "/lead"
     admins: tuple[str, ...] = ()  # Slack user ids or e-mail addresses
     managers: tuple[str, ...] = ()
-    digest_minutes: int = 60
+    digest_minutes: float = 60.0
 
 
 class LlmSettings(Section):
@@ -122,6 +122,14 @@ class Settings(Section):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("bind", mode="after")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        port = value.rpartition(":")[2]
+        if not (port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("wants host:port, such as 127.0.0.1:8080")
+        return value
 
     @cached_property
     def database(self) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from connector.embedded import EmbeddedValkey
-from connector.errors import Configuration, LeadswitchError
+from connector.errors import LeadswitchError
 from connector.pids import end_leftover, write_pid
 from connector.settings import Settings
 
@@ -285,10 +285,8 @@ class Supervisor:
 
 
 def up(settings: Settings) -> int:
-    """Run the whole installation in the foreground. Raises `Configuration` for an address nobody can listen on."""
+    """Run the whole installation in the foreground. Raises `LeadswitchError` when somebody has the address or the home."""
     host, port = settings.bind_host, settings.bind_port
-    if not 0 < port < 65536:
-        raise Configuration(f"bind: {settings.bind} has no port between 1 and 65535.", "Write it as 127.0.0.1:8080.")
     if _taken(host, port):
         raise LeadswitchError(f"Something else listens on {host}:{port} already: stop it, or set LEADSWITCH_BIND.")
     return Supervisor(settings).run()

@@ -1,0 +1,95 @@
+"""Connections: the configured accounts of CRMs and e-mail tools."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.cli.answers import AsJson, opened_house, progress, show_facts, show_rows, wrong
+
+app = typer.Typer(help="Configured accounts of CRMs and e-mail tools.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(metavar="CONNECTION", help="As in leadswitch.toml: [connections.CONNECTION].")]
+
+
+@app.command("list")
+def list_connections(as_json: AsJson = False) -> None:
+    """Every connection and the address that its vendor should call.
+
+    Example: leadswitch connections list
+    """
+    with opened_house() as house:
+        rows = [
+            {
+                "name": name, "adapter": one.adapter, "kind": house.adapter(name).kind,
+                "webhook": f"{house.settings.public_url.rstrip('/')}/webhooks/{name}", "calls": one.base_url or None,
+                "secrets": len(one.webhook_secrets),
+            }
+            for name, one in house.settings.connections.items()
+        ]  # fmt: skip
+    show_rows(rows, as_json, "No connections yet: see README.md, or examples/leadswitch.toml.")
+
+
+@app.command("test")
+def check(
+    name: Annotated[str | None, typer.Argument(metavar="[CONNECTION]", help="By default all of them.")] = None,
+    mend: Annotated[bool, typer.Option("--mend", help="Create in the CRM what we need there, such as custom properties.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Try credentials, permissions, webhook subscription and custom properties. Exit code 1 when something is wrong.
+
+    Example: leadswitch connections test hubspot-main --mend
+    """
+    from connector.doctor import examine_connection
+
+    with opened_house() as house:
+        names = [name] if name else list(house.settings.connections)
+        results = [(one, result) for one in names for result in examine_connection(house, one, mend=mend)]
+    rows = [
+        {"connection": one, "check": r.name, "ok": r.ok, "detail": r.detail, "mend": "" if r.ok else r.mend} for one, r in results
+    ]
+    show_rows(rows, as_json, "No connections yet: see README.md.")
+    raise typer.Exit(0 if all(result.ok for _, result in results) else 1)
+
+
+@app.command()
+def backfill(name: Name, as_json: AsJson = False) -> None:
+    """Read the CRM's owners, existing leads, their history and outcomes. Goes on where an interrupted run stopped.
+
+    Example: leadswitch connections backfill hubspot-main
+    """
+    from connector.pipeline.backfill import run
+
+    with opened_house() as house:
+        _crm(name, house.crm_connections())
+        with progress(f"Reading {name}") as report:
+            read = run(house, name, report)
+    show_facts(_counts(read), as_json)
+
+
+@app.command()
+def reconcile(name: Name, as_json: AsJson = False) -> None:
+    """Ask the CRM for what changed since the last time, and take in what no webhook told us.
+
+    Example: leadswitch connections reconcile hubspot-main
+    """
+    from connector.pipeline.backfill import reconcile as run
+
+    with opened_house() as house:
+        _crm(name, house.crm_connections())
+        with progress(f"Comparing {name}") as report:
+            found = run(house, name, report)
+    show_facts(_counts(found), as_json)
+
+
+def _crm(name: str, crms: list[str]) -> None:
+    if name not in crms:
+        wrong(f"{name} is not a CRM connection; there are: {', '.join(crms) or 'none'}.")
+
+
+def _counts(record: object) -> dict[str, object]:
+    from dataclasses import asdict, is_dataclass
+
+    if is_dataclass(record) and not isinstance(record, type):
+        return asdict(record)
+    return dict(record) if isinstance(record, dict) else {"done": record}

@@ -1,0 +1,75 @@
+"""Trained models and which of them is used."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.cli.answers import AsJson, fail, opened_house, show_facts, show_rows
+
+app = typer.Typer(help="Trained models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models(as_json: AsJson = False) -> None:
+    """Every trained model, the newest first.
+
+    Example: leadswitch models list
+    """
+    with opened_house() as house:
+        rows = [
+            {"version": one.version, "state": one.state, "created_at": one.created_at, **_figures(one.metrics)}
+            for one in house.model_versions.all()
+        ]
+    show_rows(rows, as_json, "No model yet: leads are scored by rules. Train one: leadswitch train")
+
+
+@app.command()
+def show(
+    version: Annotated[str | None, typer.Argument(help="By default the one in use.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What a model was trained on and how well it does.
+
+    Example: leadswitch models show --json
+    """
+    with opened_house() as house:
+        known = {one.version: one for one in house.model_versions.all()}
+        record = known.get(version) if version else house.model_versions.champion()
+    if record is None:
+        fail(f"There is no model {version}." if version else "No model is in use: leads are scored by rules.")
+    facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
+    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **record.metrics}, as_json)
+
+
+@app.command()
+def rollback(
+    version: Annotated[str | None, typer.Argument(help="By default the one before the one in use.")] = None,
+) -> None:
+    """Go back to an earlier model. Takes effect within seconds, without a restart.
+
+    Example: leadswitch models rollback
+    """
+    with opened_house() as house:
+        known = [one.version for one in house.model_versions.all()]
+        champion = house.model_versions.champion()
+        if version is None:
+            older = known[known.index(champion.version) + 1 :] if champion else known
+            if not older:
+                fail("There is no earlier model.")
+            version = older[0]
+        with house.db.transaction():
+            record = house.model_versions.promote(version)
+            if record is None:
+                fail(f"There is no model {version}: see leadswitch models list.")
+            before = champion.version if champion else None
+            house.audit.add("cli", "model.rollback", f"model:{version}", detail={"before": before, "after": version})
+    print(f"Model {version} is in use.")
+
+
+def _figures(metrics: object) -> dict[str, float]:
+    """The plain numbers among the metrics, for the table."""
+    if not isinstance(metrics, dict):
+        return {}
+    return {name: round(value, 4) for name, value in metrics.items() if isinstance(value, int | float)}
