@@ -28,7 +28,9 @@ def resolve_secret(reference: str, environment: Mapping[str, str], base: Path) -
         try:
             return path.read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise Configuration(f"The secret file {rest} cannot be read ({error.strerror}).", "Create it or mend the path.") from error
+            raise Configuration(
+                f"The secret file {rest} cannot be read ({error.strerror}).", "Create it or mend the path."
+            ) from error
     raise Configuration("A secret stands in clear in the configuration.", "Write it as env:NAME or file:PATH.")
 
 
@@ -100,7 +102,7 @@ class LimitSettings(Section):
 class Settings(Section):
     """All of it. `home` is where the embedded default keeps its files."""
 
-    home: Path = Path("var")
+    home: Path = Field(default=Path("var"), validate_default=True)
     database_url: str = ""
     redis_url: str = ""
     broker_url: str = ""
@@ -161,7 +163,18 @@ SECRET_KEYS = {
 }
 SECRET_LIST_KEYS = {"webhook_secrets"}
 #: Keys of the top table that an environment variable may override: LEADSWITCH_BIND and so on.
-TOP_KEYS = ("home", "database_url", "redis_url", "broker_url", "public_url", "bind", "encryption_keys", "log_level", "policy", "sandbox")
+TOP_KEYS = (
+    "home",
+    "database_url",
+    "redis_url",
+    "broker_url",
+    "public_url",
+    "bind",
+    "encryption_keys",
+    "log_level",
+    "policy",
+    "sandbox",
+)
 
 
 def _override(table: dict[str, Any], environment: Mapping[str, str]) -> None:
@@ -227,4 +240,6 @@ def read_settings(environment: Mapping[str, str] | None = None, config: Path | N
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Configuration(f"{path}: {where}: {first['msg']}.", "See docs/configuration.md.") from None
+        raise Configuration(
+            f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}.", "See docs/configuration.md."
+        ) from None

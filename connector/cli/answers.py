@@ -97,12 +97,20 @@ def progress(title: str) -> Iterator[Report]:
 
 @contextmanager
 def opened_house() -> Iterator[House]:
-    """The house of the settings, closed at the end. Raises `Configuration`."""
+    """The house of the settings, closed at the end. A new SQLite file is made ready; PostgreSQL is migrated on purpose only.
+
+    Raises `Configuration`.
+    """
     from connector.bootstrap import open_house
+    from connector.errors import Configuration
     from connector.settings import read_settings
 
     house = open_house(read_settings())
     try:
+        if house.db.pending_migrations():
+            if not house.db.is_sqlite:
+                raise Configuration("The database is not up to date.", "Run: leadswitch migrate")
+            house.db.migrate()
         yield house
     finally:
         house.close()
