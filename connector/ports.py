@@ -86,7 +86,10 @@ class LeadWrite:
 
 @dataclass(frozen=True, slots=True)
 class TaskWrite:
-    """One task on a lead, made once. `marker` is our idempotency key, kept on the task so that it can be found again."""
+    """One task on a lead, made once. `marker` is our idempotency key, kept on the task so that it can be found again.
+
+    `made_as` is the CRM's id of the task when it was made before: then its owner and due date are brought up to date.
+    """
 
     marker: str
     external_id: str
@@ -95,6 +98,7 @@ class TaskWrite:
     body: str
     due_at: datetime
     priority: Literal["high", "medium", "low"] = "medium"
+    made_as: str | None = None
 
 
 CrmWrite = LeadWrite | TaskWrite

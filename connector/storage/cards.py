@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.storage.db import Database
+from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Card as CardRow
 
 
@@ -33,6 +34,15 @@ class Cards:
         """Every place where this lead has a card."""
         with self._db.connected():
             return [_card(row) for row in CardRow.select().where(CardRow.lead_id == lead_id).order_by(CardRow.id)]
+
+    def without_card(self, rep_id: str) -> Sequence[int]:
+        """Leads the rep holds that were announced nowhere yet, oldest first: what the next digest lists."""
+        with self._db.connected():
+            carded = CardRow.select(CardRow.lead_id)
+            query = AssignmentRow.select(AssignmentRow.lead_id).where(
+                (AssignmentRow.rep_id == int(rep_id)) & AssignmentRow.closed_at.is_null() & AssignmentRow.lead_id.not_in(carded)
+            )
+            return [row.lead_id for row in query.order_by(AssignmentRow.id)]
 
     def save(self, card: Card) -> None:
         with self._db.connected():

@@ -42,13 +42,3 @@ class Echoes:
             )
             ours = {row.field: row.token for row in rows}
         return all(ours.get(name) == self._vault.index(name, str(value)) for name, value in values.items())
-
-    def writes_since(self, connection: str, external_id: str, seconds: float) -> int:
-        """How many fields of this record we wrote lately; the loop breaker asks."""
-        with self._db.connected():
-            since = self._clock.now() - timedelta(seconds=seconds)
-            return int(
-                Written.select()
-                .where((Written.connection == connection) & (Written.external_id == external_id) & (Written.at >= since))
-                .count()
-            )

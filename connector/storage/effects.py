@@ -150,6 +150,20 @@ class Effects:
             )
             return {(row.destination, row.state): row.n for row in rows}
 
+    def done_since(self, kind: EffectKind, lead_id: int, seconds: float) -> int:
+        """How often this was done to a lead lately; the loop breaker asks."""
+        since = self._clock.now() - timedelta(seconds=seconds)
+        with self._db.connected():
+            done = (Row.lead_id == lead_id) & (Row.kind == kind.value) & (Row.state == "done") & (Row.done_at >= since)
+            return int(Row.select().where(done).count())
+
+    def receipt(self, kind: EffectKind, subject: str) -> str | None:
+        """The receiver's id of what an earlier row of this kind and subject made."""
+        with self._db.connected():
+            made = (Row.kind == kind.value) & (Row.subject == subject) & (Row.state == "done") & Row.receipt.is_null(False)
+            rows = Row.select(Row.receipt).where(made & (Row.receipt != "superseded")).order_by(Row.id.desc()).limit(5)
+            return next((str(row.receipt) for row in rows if not str(row.receipt).startswith("skipped")), None)
+
     def of_lead(self, lead_id: int) -> list[Effect]:
         with self._db.connected():
             return [_effect(row) for row in Row.select().where(Row.lead_id == lead_id).order_by(Row.id)]

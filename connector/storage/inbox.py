@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
 from peewee import fn
 
-from connector.clock import Clock, from_ms, to_ms
+from connector.clock import Clock
 from connector.ports import Delivery
 from connector.storage.db import Database
+from connector.storage.intake import open_delivery
 from connector.storage.models import InboundEvent, Inbox
 from connector.vault import Vault
-
-CONTEXT = b"inbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +27,6 @@ class StoredDelivery:
     attempts: int
     error: str | None
     delivery: Delivery
-
-
-def pack_envelope(delivery: Delivery) -> dict[str, Any]:
-    """A delivery as JSON-able values, for sealing."""
-    return {
-        "method": delivery.method,
-        "url": delivery.url,
-        "headers": dict(delivery.headers),
-        "body": base64.b64encode(delivery.body).decode(),
-        "at": to_ms(delivery.received_at),
-    }
-
-
-def unpack_envelope(packed: Mapping[str, Any]) -> Delivery:
-    """The delivery that `pack_envelope` packed."""
-    return Delivery(packed["method"], packed["url"], packed["headers"], base64.b64decode(packed["body"]), from_ms(packed["at"]))
 
 
 class InboxRows:
@@ -106,7 +86,5 @@ class InboxRows:
             return {row.state: row.n for row in rows}
 
     def _open(self, row: Inbox) -> StoredDelivery:
-        packed = self._vault.open_json(row.envelope, CONTEXT)
-        return StoredDelivery(
-            row.id, row.connection, row.signed, row.trace_id, row.state, row.attempts, row.error, unpack_envelope(packed)
-        )
+        delivery = open_delivery(self._vault, row.envelope, row.received_at)
+        return StoredDelivery(row.id, row.connection, row.signed, row.trace_id, row.state, row.attempts, row.error, delivery)

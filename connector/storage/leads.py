@@ -20,7 +20,7 @@ from connector.storage.models import Identity, InboundEvent
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.vault import PersonSeal, Vault
-from leads.enums import ChangeKind, EngagementKind, LifecycleStage, Outcome
+from leads.enums import ChangeKind, EngagementKind, LifecycleStage, Outcome, Tier
 from leads.fields import NOT_FEATURES, OPEN, PERSONAL
 from leads.records import Engagement, EngagementEvent, FieldValue, Lead, LeadChange, LeadHistory
 
@@ -118,7 +118,8 @@ class Leads:
             row = self._locked_row(row.id)
         self._adopt(row, connection, change)
         moved = self._write_fields(row, change)
-        row.routable = row.routable or live
+        customer = LifecycleStage.read(row.facts.get("lifecycle_stage")) in WON_STAGES
+        row.routable = row.routable or (live and not customer)
         rescore = created or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
         row.version += int(rescore and not created)
         row.touched_at = self._clock.now()
@@ -148,7 +149,7 @@ class Leads:
         if not added:
             return False
         row.version += 1
-        row.routable = row.routable or live
+        row.routable = row.routable or (live and row.external_id is not None and row.outcome == "open")
         row.touched_at = self._clock.now()
         if not event.machine and (row.last_engaged_at is None or event.occurred_at > row.last_engaged_at):
             row.last_engaged_at = event.occurred_at
@@ -184,6 +185,10 @@ class Leads:
         LeadRow.update({LeadRow.merged_into: keep.id, LeadRow.routable: False, LeadRow.external_id: None}).where(
             LeadRow.id == gone.id
         ).execute()
+        if keep.external_id is None and gone.external_id is not None:
+            LeadRow.update({LeadRow.connection: gone.connection, LeadRow.external_id: gone.external_id}).where(
+                LeadRow.id == keep.id
+            ).execute()
 
     def erase(self, lead_id: int) -> list[str]:
         """Shred the person's key and empty the record; returns the tokens for the tombstone."""
@@ -199,6 +204,16 @@ class Leads:
                 }
             ).where(LeadRow.id == lead_id).execute()  # fmt: skip
             return tokens
+
+    def retire(self, lead_id: int) -> None:
+        """The CRM deleted the record: keep the history, route it no more."""
+        with self._db.connected():
+            LeadRow.update({LeadRow.routable: False, LeadRow.owner_id: None}).where(LeadRow.id == lead_id).execute()
+
+    def also_known_as(self, lead_id: int, connection: str, external_id: str) -> None:
+        """Give the lead one more id in a connection, as after a merge in the CRM, and make it the one we write to."""
+        self._name(lead_id, self.tokens(connection, external_id, {}))
+        LeadRow.update({LeadRow.external_id: external_id}).where((LeadRow.id == lead_id) & (LeadRow.connection == connection)).execute()
 
     def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
         change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
@@ -219,6 +234,22 @@ class Leads:
         with self._db.connected():
             LeadRow.update({LeadRow.allocated_version: version}).where(
                 (LeadRow.id == lead_id) & (LeadRow.allocated_version < version)
+            ).execute()
+
+    def announced(self, lead_id: int) -> tuple[int | None, Tier]:
+        """The score and tier that were last written back and shown."""
+        with self._db.connected():
+            row = LeadRow.get_by_id(lead_id)
+            return row.announced_score, Tier.read(row.announced_tier)
+
+    def announce(self, lead_id: int, score: int, tier: Tier) -> None:
+        LeadRow.update({LeadRow.announced_score: score, LeadRow.announced_tier: tier.value}).where(LeadRow.id == lead_id).execute()
+
+    def touch(self, lead_id: int) -> None:
+        """Ask for a new score although nothing changed: after a new model, or by a person's wish."""
+        with self._db.connected():
+            LeadRow.update({LeadRow.version: LeadRow.version + 1, LeadRow.routable: True, LeadRow.touched_at: self._clock.now()}).where(
+                LeadRow.id == lead_id
             ).execute()
 
     def unfinished(self, stage: str, older_than: datetime, limit: int) -> list[int]:

@@ -77,6 +77,8 @@ class Lead(Table):
     merged_into = IntegerField(null=True)
     erased = BooleanField(default=False)
     last_engaged_at = MomentField(null=True)
+    announced_score = IntegerField(null=True)  # what was last written back and shown
+    announced_tier = CharField(max_length=8, null=True)
 
     class Meta:
         indexes = ((("connection", "external_id"), True),)

@@ -248,6 +248,8 @@ def up(migrator, db):
         merged_into = IntegerField(null=True)
         erased = BooleanField(default=False)
         last_engaged_at = MomentField(null=True)
+        announced_score = IntegerField(null=True)
+        announced_tier = CharField(null=True, max_length=8)
 
         class Meta:
             database = db

@@ -1,0 +1,141 @@
+"""The house: every shared service built once from the settings and handed to whoever needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import redis
+
+from allocation.policy import DEFAULT_POLICY, Policy, parse_policy
+from connector.budget import RedisBudget
+from connector.clock import Clock, SystemClock
+from connector.embedded import url as embedded_url
+from connector.errors import Configuration
+from connector.models.shelf import ModelShelf
+from connector.ports import Adapter, ClientContext, CrmClient, RateBudget, Receiver
+from connector.queue import Doorbell, make_broker
+from connector.registry import adapter as find_adapter
+from connector.settings import ConnectionSettings, Settings
+from connector.storage.audit import AuditTrail
+from connector.storage.cards import Cards
+from connector.storage.cells import Cells
+from connector.storage.db import Database
+from connector.storage.deadletters import DeadLetters
+from connector.storage.decisions import Decisions
+from connector.storage.echoes import Echoes
+from connector.storage.effects import Effects
+from connector.storage.events import Events
+from connector.storage.inbox import InboxRows
+from connector.storage.leads import Leads
+from connector.storage.model_versions import ModelVersions
+from connector.storage.privacy import Privacy
+from connector.storage.reps import Reps
+from connector.storage.scores import Scores
+from connector.storage.tokens import Tokens
+from connector.vault import Vault, open_vault
+
+
+@dataclass
+class House:
+    """Everything one process works with. Built by `open_house`; closed by `close`."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    vault: Vault
+    redis_url: str
+    broker_url: str
+    _receivers: dict[str, Receiver] = field(default_factory=dict)
+    _clients: dict[str, CrmClient | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        db, vault, clock = self.db, self.vault, self.clock
+        self.inbox = InboxRows(db, vault, clock)
+        self.events = Events(db, clock)
+        self.leads = Leads(db, vault, clock)
+        self.scores = Scores(db, vault)
+        self.decisions = Decisions(db, clock)
+        self.effects = Effects(db, clock)
+        self.cards = Cards(db)
+        self.reps = Reps(db, vault, clock)
+        self.audit = AuditTrail(db, vault, clock)
+        self.tokens = Tokens(db, clock)
+        self.deadletters = DeadLetters(db, clock)
+        self.echoes = Echoes(db, vault, clock)
+        self.privacy = Privacy(db, vault, clock)
+        self.cells = Cells(db, vault, clock)
+        self.model_versions = ModelVersions(db, clock)
+
+    @cached_property
+    def models(self) -> ModelShelf:
+        """The champion model, loaded when first asked for."""
+        return ModelShelf(self.model_versions, self.settings.models_path, self.clock)
+
+    @cached_property
+    def redis(self) -> redis.Redis:
+        return redis.Redis.from_url(self.redis_url)
+
+    @cached_property
+    def budget(self) -> RateBudget:
+        return RedisBudget(self.redis)
+
+    @cached_property
+    def queue(self) -> Doorbell:
+        return Doorbell(make_broker(self.broker_url))
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The allocation policy in force: the configured file, or the shipped default when there is none."""
+        path = Path(self.settings.policy)
+        if not path.exists():
+            return DEFAULT_POLICY
+        return parse_policy(path.read_text(encoding="utf-8"), str(path))
+
+    def connection(self, name: str) -> ConnectionSettings:
+        """The settings of a connection. Raises `Configuration` when there is none of that name."""
+        try:
+            return self.settings.connections[name]
+        except KeyError:
+            raise Configuration(f"There is no connection {name!r}.", "See `leadswitch connections list`.") from None
+
+    def adapter(self, name: str) -> Adapter:
+        """The adapter of a connection."""
+        return find_adapter(self.connection(name).adapter)
+
+    def receiver(self, name: str) -> Receiver:
+        """The inbound half of a connection, built once."""
+        if name not in self._receivers:
+            self._receivers[name] = self.adapter(name).receiver(self.connection(name), self.settings.public_url)
+        return self._receivers[name]
+
+    def client(self, name: str) -> CrmClient | None:
+        """The outbound half of a connection, built once; None when the vendor has none."""
+        if name not in self._clients:
+            context = ClientContext(connection=name, budget=self.budget, clock=self.clock, token_store=self.cells)
+            self._clients[name] = self.adapter(name).client(self.connection(name), context)
+        return self._clients[name]
+
+    def crm_connections(self) -> list[str]:
+        """Names of the connections that are CRMs."""
+        return [name for name in self.settings.connections if self.adapter(name).kind == "crm"]
+
+    @property
+    def slack_configured(self) -> bool:
+        return self.settings.slack.bot_token is not None
+
+    def close(self) -> None:
+        """Give back what is held."""
+        self.db.close()
+
+
+def open_house(settings: Settings, clock: Clock | None = None, *, migrate: bool = False) -> House:
+    """Build the house. Without a configured Redis it attaches to the embedded one of `home` (see `connector.embedded`)."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    vault = open_vault(settings.encryption_keys.get_secret_value() if settings.encryption_keys else None, settings.home)
+    db = Database(settings.database)
+    if migrate:
+        db.migrate()
+    redis_url = settings.redis_url or embedded_url(settings.home)
+    return House(settings, clock or SystemClock(), db, vault, redis_url, settings.broker_url or redis_url)

@@ -1,0 +1,207 @@
+"""Stage 4, `lead.notify`: take outbox rows of one destination and make them true there.
+
+A row that a crash left in doubt is looked up at the receiver before it is sent again. Waiting because a receiver asked for it
+(rate limits) is not a failed try; anything else is, and the third ends on the dead-letter list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Literal, Protocol
+
+import structlog
+
+from connector.bootstrap import House
+from connector.errors import LeadswitchError, Retriable, Skippable
+from connector.http import Unsure
+from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
+from connector.storage.cards import Card
+from connector.storage.effects import Effect
+from leads.enums import EffectKind, LifecycleStage, Tier
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+BACK_OFF_S = (5.0, 60.0)
+CRM_BATCH = 100
+#: After so long of being asked to wait, a row is given up all the same.
+PATIENCE = timedelta(hours=24)
+PRIORITY: dict[Tier, Literal["high", "medium"]] = {Tier.A: "high", Tier.B: "medium"}
+LOOP_WINDOW_S = 3600.0
+
+
+class Handler(Protocol):
+    """Makes one effect true at its receiver."""
+
+    def deliver(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
+        """Do it and return the receiver's receipt. Raises the errors of `connector.errors`."""
+        ...
+
+
+#: Filled by `bots` in the worker; `connector` never imports them.
+HANDLERS: dict[EffectKind, Handler] = {}
+
+
+def deliver(house: House, destination: str) -> int:
+    """Send what is due for a destination until nothing is; returns how many rows were taken."""
+    send = _deliver_alert if destination == "slack" else _deliver_crm
+    limit = 1 if destination == "slack" else CRM_BATCH
+    taken = 0
+    while effects := house.effects.claim(destination, limit):
+        taken += len(effects)
+        for group in _by_doubt(effects):
+            send(house, destination, group)
+    return taken
+
+
+def _by_doubt(effects: Sequence[Effect]) -> list[list[Effect]]:
+    """Rows in doubt apart from the others: only they need a look-up first."""
+    return [group for doubt in (True, False) if (group := [effect for effect in effects if effect.in_doubt is doubt])]
+
+
+def _deliver_alert(house: House, destination: str, effects: Sequence[Effect]) -> None:
+    for effect in effects:
+        handler = HANDLERS.get(effect.kind)
+        with structlog.contextvars.bound_contextvars(effect_id=effect.id, lead_id=effect.lead_id):
+            if handler is None:
+                _fail(house, destination, effect, LeadswitchError(f"Nobody here delivers {effect.kind.value}."))
+                continue
+            _try(house, destination, effect, lambda: _alert(house, handler, effect))  # noqa: B023 - called at once
+
+
+def _alert(house: House, handler: Handler, effect: Effect) -> str | None:
+    """A card, or a digest of what its rep was not told yet."""
+    if effect.kind is not EffectKind.SLACK_DIGEST:
+        return handler.deliver(house, effect, effect.in_doubt)
+    rep_id = str(effect.payload["rep_id"])
+    lead_ids = list(house.cards.without_card(rep_id))
+    if not lead_ids:
+        return "nothing to list"
+    receipt = handler.deliver(house, replace(effect, payload={**effect.payload, "lead_ids": lead_ids}), effect.in_doubt)
+    channel, _, ts = (receipt or "").partition(":")
+    with house.db.transaction():
+        for lead_id in lead_ids:
+            house.cards.save(Card(lead_id, f"digest:{rep_id}", channel, ts, ""))
+    return receipt
+
+
+def _try(house: House, destination: str, effect: Effect, send: Callable[[], str | None]) -> None:
+    try:
+        receipt = send()
+    except Skippable as error:
+        house.effects.finish(effect, f"skipped: {error}")
+    except LeadswitchError as error:
+        _fail(house, destination, effect, error)
+    except Exception as error:  # a fault of ours must not hold up the other rows: it is a failed try of this one
+        log.exception("effect failed")
+        _fail(house, destination, effect, Retriable(f"Unexpected {type(error).__name__}."))
+    else:
+        house.effects.finish(effect, receipt)
+
+
+def _fail(house: House, destination: str, effect: Effect, error: Exception) -> None:
+    """Put the row back, or give it up when it cannot help or has had its tries."""
+    if isinstance(error, Retriable):
+        patient = effect.created_at is None or house.clock.now() - effect.created_at < PATIENCE
+        if error.delay_s is not None and not isinstance(error, Unsure) and patient:
+            house.effects.put_back(effect, error.delay_s, str(error), counted=False)
+            house.queue.ring_deliver(destination, delay_s=error.delay_s)
+            return
+        if effect.attempts < TRIES:
+            delay = BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
+            house.effects.put_back(effect, delay, str(error), counted=True, in_doubt=isinstance(error, Unsure))
+            house.queue.ring_deliver(destination, delay_s=delay)
+            log.warning("effect put back", effect_id=effect.id, kind=effect.kind.value, error=str(error), attempts=effect.attempts)
+            return
+    with house.db.transaction():
+        house.effects.bury(effect, str(error))
+        house.deadletters.add("effect", effect.id, destination, str(error))
+    log.error("effect given up", effect_id=effect.id, kind=effect.kind.value, error=str(error))
+
+
+# -- CRM
+
+
+def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> None:
+    """One batch to a CRM: every row ends for itself, whatever became of the others."""
+    ready: list[tuple[Effect, CrmWrite]] = []
+    for effect in effects:
+        try:
+            ready.append((effect, _wanted(house, destination, effect)))
+        except Skippable as error:
+            house.effects.finish(effect, f"skipped: {error}")
+        except LeadswitchError as error:
+            _fail(house, destination, effect, error)
+    if not ready:
+        return
+    try:
+        client = house.client(destination)
+        if client is None:
+            raise LeadswitchError(f"{destination} has no way to write.")
+        results: Sequence[Written] = client.write([write for _, write in ready], in_doubt=ready[0][0].in_doubt)
+    except LeadswitchError as error:
+        results = [Written(False, error=error)] * len(ready)
+    except Exception as error:
+        log.exception("CRM write failed", destination=destination)
+        results = [Written(False, error=Retriable(f"Unexpected {type(error).__name__}."))] * len(ready)
+    for (effect, write), result in zip(ready, results, strict=True):
+        if result.ok:
+            house.effects.finish(effect, result.receipt or ",".join(result.changed) or "equal")
+        elif isinstance(result.error, Skippable):
+            house.effects.finish(effect, f"skipped: {result.error}")
+        else:
+            _fail(house, destination, effect, result.error or LeadswitchError("The CRM refused without a reason."))
+        log.info("written back", effect_id=effect.id, kind=effect.kind.value, ok=result.ok, lead_id=effect.lead_id, write=type(write).__name__)
+
+
+def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
+    """What the CRM should hold, as the lead stands now. Raises `Skippable` when there is nothing to write any more."""
+    lead = house.leads.get(effect.lead_id or 0)
+    if lead is None or lead.erased or lead.external_id is None or lead.connection != connection:
+        raise Skippable("The lead has no record there any more.")
+    stored = house.scores.newest(lead.id)
+    rep = house.reps.get(lead.owner_id) if lead.owner_id else None
+    owner = rep.external_id if rep and rep.connection == connection else None
+    if effect.kind is EffectKind.CRM_TASK:
+        if owner is None:
+            raise Skippable("The lead has no owner in this CRM.")
+        return _task(house, effect, lead.external_id, owner)
+    if house.effects.done_since(effect.kind, lead.id, LOOP_WINDOW_S) >= house.settings.write_back.loop_limit:
+        raise Retriable("This record changes too often: the loop breaker is open.", LOOP_WINDOW_S / 4)
+    decision = house.decisions.newest(lead.id)
+    tier = stored.score.tier if stored else None
+    stage = LifecycleStage.MQL.value if tier in (Tier.A, Tier.B) else None
+    write = LeadWrite(
+        external_id=lead.external_id,
+        owner_id=owner,
+        score=stored.score.score if stored else None,
+        tier=tier,
+        reasons="; ".join(reason.text for reason in stored.score.reasons[:5]) if stored else None,
+        routed_because=decision.because if decision else None,
+        stage=stage,
+    )
+    house.echoes.note(connection, lead.external_id, {key: value for key, value in {"owner_id": owner, "lifecycle_stage": stage}.items() if value})
+    return write
+
+
+def _task(house: House, effect: Effect, external_id: str, owner: str) -> TaskWrite:
+    """The follow-up task: one a lead, found again by its marker, moved to a new owner when the lead is."""
+    lead_id = effect.lead_id or 0
+    stored = house.scores.newest(lead_id)
+    tier = stored.score.tier if stored else Tier.UNKNOWN
+    assignment = house.decisions.open_assignment(lead_id)
+    opened = assignment.opened_at if assignment else house.clock.now()
+    minutes = house.settings.write_back.task_due_minutes.get(tier.value, 1440)
+    reasons = "; ".join(reason.text for reason in stored.score.reasons[:3]) if stored else ""
+    return TaskWrite(
+        marker=house.vault.index("task", str(lead_id)),
+        external_id=external_id,
+        owner_id=owner,
+        subject=f"Follow up: tier {tier.value.upper()} lead" + (f" (score {stored.score.score})" if stored else ""),
+        body=reasons,
+        due_at=opened + timedelta(minutes=minutes),
+        priority=PRIORITY.get(tier, "low"),
+        made_as=house.effects.receipt(effect.kind, effect.subject),
+    )

@@ -1,0 +1,225 @@
+"""Stage 1, `lead.new`: turn stored deliveries into leads and engagements. Idempotent; order does not matter.
+
+Each event has at most one effect (unique by connection and event key). Our own echoes fall out here, the erased stay erased,
+and an event that cannot be read is kept for replay and stops nothing else in its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from connector.bootstrap import House
+from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
+from connector.pipeline import ownership
+from connector.pipeline.normalise import normalise
+from connector.storage.events import Seen
+from connector.storage.inbox import StoredDelivery
+from connector.storage.leads import WON_STAGES, Applied
+from leads.enums import ChangeKind, ChangeOrigin, EngagementKind, LifecycleStage, Outcome
+from leads.records import EngagementEvent, InboundEvent, LeadChange, UnrecognisedEvent
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+BACK_OFF_S = (5.0, 60.0, 300.0)
+LOST_STATUSES = frozenset({"unqualified", "disqualified", "lost", "bad_timing"})
+PURPOSE = "profiling"
+
+
+def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
+    """Work off these inbox rows; returns the leads whose score may move. A row that fails is retried alone."""
+    touched: set[int] = set()
+    for stored in house.inbox.read(inbox_ids):
+        if stored.state != "pending":
+            continue
+        with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, connection=stored.connection, inbox_id=stored.id):
+            touched |= _ingest_one(house, stored)
+    return touched
+
+
+def _ingest_one(house: House, stored: StoredDelivery) -> set[int]:
+    try:
+        return work_off(house, stored)
+    except Retriable as error:
+        counted = error.delay_s is None
+        attempts = house.inbox.retry(stored.id, error.delay_s or BACK_OFF_S[min(stored.attempts, 2)], str(error), counted=counted)
+        log.warning("delivery put back", error=str(error), attempts=attempts)
+        if counted and attempts >= TRIES:
+            _bury(house, stored, str(error))
+    except (Fatal, Configuration, Skippable) as error:
+        _bury(house, stored, str(error))
+    return set()
+
+
+def _bury(house: House, stored: StoredDelivery, error: str) -> None:
+    with house.db.transaction():
+        house.inbox.finish(stored.id, "dead", error)
+        house.deadletters.add("inbox", stored.id, "lead.new", error)
+    log.error("delivery given up", error=error)
+
+
+@dataclass
+class _Batch:
+    """One delivery on its way in."""
+
+    connection: str
+    inbox_id: int
+    live: bool = True
+    touched: set[int] = field(default_factory=set)
+    unknown: int = 0
+
+
+def work_off(house: House, stored: StoredDelivery) -> set[int]:
+    """Read one delivery and apply each of its events once. Raises `Retriable` when the CRM could not be asked."""
+    events = house.receiver(stored.connection).events(stored.delivery)
+    fresh = house.events.fresh(stored.connection, events)
+    fresh = _complete(house, stored, fresh)
+    batch = _Batch(stored.connection, stored.id)
+    with house.db.transaction():
+        for event in fresh:
+            _apply(house, batch, event)
+        house.inbox.finish(stored.id, "unknown" if batch.unknown else "done")
+        for lead_id in batch.touched:
+            house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
+    log.info("delivery ingested", events=len(events), fresh=len(fresh), leads=len(batch.touched), unknown=batch.unknown)
+    return batch.touched
+
+
+def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEvent]) -> list[InboundEvent]:
+    """Read the whole record from the CRM where a notice does not carry it, or is the first we hear of it."""
+    changes = [event for event in events if isinstance(event, LeadChange) and event.origin is not ChangeOrigin.OURSELVES]
+    live = [change for change in changes if change.kind in (ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.RESTORED)]
+    known = house.leads.known(stored.connection, {change.external_id for change in live})
+    wanted = {change.external_id for change in live if change.fetch or change.external_id not in known}
+    client = house.client(stored.connection) if wanted else None
+    if client is None:
+        return list(events)
+    ids = sorted(wanted)
+    records = [record for start in range(0, len(ids), 100) for record in client.read_leads(ids[start : start + 100])]
+    found = {record.external_id for record in records}
+    if missing := wanted - found - set(known):
+        log.warning("records not in the CRM yet", missing=len(missing))
+        if stored.attempts + 1 < TRIES and not found:
+            raise Retriable(f"{len(missing)} records of this delivery are not in the CRM yet.")
+    by_id = {record.external_id: record for record in records}
+    completed: list[InboundEvent] = []
+    for event in events:
+        record = by_id.pop(event.external_id, None) if isinstance(event, LeadChange) else None
+        if record is not None:  # once a batch, before the first event about it, under a key of its own
+            completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}"[:120], kind=ChangeKind.CHANGED))
+        completed.append(event)
+    return completed
+
+
+def _apply(house: House, batch: _Batch, event: InboundEvent) -> None:
+    """One event, with its row in the event table, inside the delivery's transaction."""
+    if isinstance(event, UnrecognisedEvent):
+        batch.unknown += 1
+        house.events.note(batch.connection, event.event_key, batch.inbox_id, "unknown", note=event.reason)
+        return
+    if not house.events.note(batch.connection, event.event_key, batch.inbox_id, "applied", at=event.occurred_at):
+        return
+    if isinstance(event, EngagementEvent):
+        seen = _engage(house, batch, event)
+    else:
+        seen = _change(house, batch, event)
+    if seen.state != "applied" or seen.lead_id is not None:
+        house.events.settle(batch.connection, event.event_key, seen)
+
+
+def _change(house: House, batch: _Batch, raw: LeadChange) -> Seen:
+    change = normalise(raw)
+    if change.origin is ChangeOrigin.OURSELVES or house.echoes.is_echo(batch.connection, change.external_id, change.fields):
+        return Seen("echo")
+    tokens = house.leads.tokens(batch.connection, change.external_id, change.fields)
+    if house.privacy.buried([token for _, token in tokens]):
+        return Seen("refused", note="This person was erased.")
+    email = change.fields.get("email")
+    if house.privacy.refused(str(email) if email else None, PURPOSE):
+        return Seen("refused", note="This person objected to profiling.")
+    if change.kind in (ChangeKind.DELETED, ChangeKind.ERASED, ChangeKind.MERGED):
+        return _end(house, batch, change)
+    applied = house.leads.apply(batch.connection, change, live=batch.live)
+    if applied.rescore:
+        batch.touched.add(applied.lead_id)
+    _settle_outcome(house, applied, change)
+    if "owner_id" in applied.fields or (applied.created and change.fields.get("owner_id")):
+        ownership.take_from_crm(house, batch.connection, applied, change)
+    return Seen("applied", applied.lead_id)
+
+
+def _end(house: House, batch: _Batch, change: LeadChange) -> Seen:
+    """Deletion, erasure and merging of records in the CRM."""
+    lead_id = house.leads.find_external(batch.connection, change.external_id)
+    if change.kind is ChangeKind.MERGED:
+        for merged in change.merged_ids:
+            other = house.leads.find_external(batch.connection, merged)
+            if lead_id is None:
+                lead_id = other
+            elif other is not None:
+                house.leads.merge(lead_id, other)
+        if lead_id is not None:
+            house.leads.also_known_as(lead_id, batch.connection, change.external_id)
+            house.audit.add("crm", "lead.merged", f"lead:{lead_id}", lead_id=lead_id)
+            batch.touched.add(lead_id)
+        return Seen("applied" if lead_id else "ignored", lead_id)
+    if lead_id is None:
+        return Seen("ignored", note="No such lead here.")
+    house.decisions.close(lead_id, change.occurred_at, "gone")
+    if change.kind is ChangeKind.ERASED:
+        house.privacy.bury(house.leads.erase(lead_id))
+        house.audit.add("crm", "lead.erased", f"lead:{lead_id}", lead_id=lead_id)
+    else:
+        house.leads.retire(lead_id)
+        house.audit.add("crm", "lead.deleted", f"lead:{lead_id}", lead_id=lead_id)
+    return Seen("applied", lead_id)
+
+
+def _engage(house: House, batch: _Batch, event: EngagementEvent) -> Seen:
+    email = event.email.strip().lower() if event.email else None
+    fields = {"email": email} if email else {}
+    tokens = house.leads.tokens(batch.connection, event.external_id, fields)
+    if not tokens:
+        return Seen("unknown", note="The event names nobody.")
+    if house.privacy.buried([token for _, token in tokens]):
+        return Seen("refused", note="This person was erased.")
+    if house.privacy.refused(email, PURPOSE):
+        return Seen("refused", note="This person objected to profiling.")
+    found = house.leads.find(tokens)
+    if found:
+        lead_id = found[0]
+    else:  # heard of in an e-mail tool before the CRM: kept, and joined when the CRM speaks of them
+        person = LeadChange(event.event_key, event.external_id or "", event.occurred_at, ChangeKind.UNKNOWN, fields=fields)
+        lead_id = house.leads.apply(batch.connection, person, live=False).lead_id
+    added = house.leads.add_engagement(batch.connection, event, lead_id, live=batch.live)
+    _note_consent(house, event, email)
+    if added:
+        batch.touched.add(lead_id)
+    return Seen("applied", lead_id)
+
+
+def _note_consent(house: House, event: EngagementEvent, email: str | None) -> None:
+    """Opt-outs hold at once, and are known by the person, not by the lead."""
+    if email and event.kind in (EngagementKind.UNSUBSCRIBED, EngagementKind.SPAM_REPORTED, EngagementKind.RESUBSCRIBED):
+        granted = event.kind is EngagementKind.RESUBSCRIBED
+        house.privacy.record(email, "marketing", "email", granted, "email_tool", event.occurred_at)
+
+
+def _settle_outcome(house: House, applied: Applied, change: LeadChange) -> None:
+    stage = LifecycleStage.read(change.fields.get("lifecycle_stage"))
+    status = str(change.fields.get("lead_status") or "").strip().lower()
+    outcome = Outcome.WON if stage in WON_STAGES else Outcome.LOST if status in LOST_STATUSES else None
+    if outcome is not None and ({"lifecycle_stage", "lead_status"} & set(applied.fields)):
+        house.leads.settle(applied.lead_id, outcome, change.occurred_at)
+        house.decisions.close(applied.lead_id, change.occurred_at, outcome.value)
+        ownership.refresh_cards(house, applied.lead_id)
+
+
+def give_up(house: House, inbox_ids: Iterable[int], error: LeadswitchError) -> None:
+    """Bury rows whose job failed for a reason of ours; called when Dramatiq has run out of tries."""
+    for stored in house.inbox.read(list(inbox_ids)):
+        if stored.state == "pending":
+            _bury(house, stored, str(error))

@@ -1,0 +1,107 @@
+"""The doorbell: Dramatiq over Redis (embedded or not) or RabbitMQ. Messages carry ids only; the database is the mailbox.
+
+A doorbell that cannot be rung loses nothing: the clock sweeps rows whose bell was missed. So ringing never raises; it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dramatiq
+import redis
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerConnectionError as BrokerDown
+from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+
+from connector.errors import Configuration
+
+log = structlog.get_logger(__name__)
+
+NEW, SCORE, ALLOCATE, NOTIFY, COMMAND, SLOW = "lead.new", "lead.score", "lead.allocate", "lead.notify", "lead.command", "slow"
+NAMESPACE = "leadswitch"
+#: After so long without a heartbeat a worker's messages go to another; the default of a minute leaves a killed worker's too long.
+HEARTBEAT_MS = 15_000
+#: Chance in a million that a command looks for dead workers; at the default of 1,000 that took minutes on a quiet queue.
+MAINTENANCE_CHANCE = 100_000
+#: Inbox rows one message may carry: small enough that one slow delivery holds up few others.
+ROWS_A_MESSAGE = 16
+
+
+def notify_queue(destination: str) -> str:
+    """The queue of a destination: alerts have `lead.notify`, each CRM one of its own, so that a hung CRM delays no alert."""
+    return NOTIFY if destination == "slack" else f"{NOTIFY}.{destination}"
+
+
+def make_broker(url: str, *, namespace: str = NAMESPACE) -> dramatiq.Broker:
+    """A broker for one process. Raises `Configuration` for a scheme we do not speak or a missing extra."""
+    middleware: list[Middleware] = [AgeLimit(), TimeLimit(time_limit=600_000), ShutdownNotifications(), Callbacks(), Retries()]
+    if url.startswith("amqp"):
+        try:
+            from dramatiq.brokers.rabbitmq import RabbitmqBroker
+        except ImportError as error:
+            raise Configuration("RabbitMQ needs the extra leadswitch[rabbitmq].", "Install pika.") from error
+        return RabbitmqBroker(url=url, middleware=middleware, confirm_delivery=True)
+    if url.startswith(("redis://", "rediss://", "unix://")):
+        client = redis.Redis.from_url(url)
+        return RedisBroker(
+            client=client,
+            middleware=middleware,
+            namespace=namespace,
+            heartbeat_timeout=HEARTBEAT_MS,
+            maintenance_chance=MAINTENANCE_CHANCE,
+        )
+    raise Configuration(f"LEADSWITCH_BROKER_URL has the scheme {url.split(':', 1)[0]!r}.", "Use redis://, rediss://, unix:// or amqp://.")
+
+
+class Doorbell:
+    """Rings actors by name, without importing them: the web process needs none of what they need."""
+
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        self.broker = broker
+        self.missed = 0
+
+    def ring_new(self, inbox_ids: Sequence[int]) -> None:
+        """New deliveries wait in the inbox."""
+        for start in range(0, len(inbox_ids), ROWS_A_MESSAGE):
+            self._ring(NEW, "ingest", list(inbox_ids[start : start + ROWS_A_MESSAGE]))
+
+    def ring_command(self, inbox_ids: Sequence[int]) -> None:
+        """A person clicked or typed in Slack."""
+        for inbox_id in inbox_ids:
+            self._ring(COMMAND, "handle_command", [inbox_id])
+
+    def ring_score(self, lead_id: int) -> None:
+        self._ring(SCORE, "evaluate", lead_id)
+
+    def ring_allocate(self, lead_id: int) -> None:
+        self._ring(ALLOCATE, "allocate", lead_id)
+
+    def ring_deliver(self, destination: str, delay_s: float = 0.0) -> None:
+        """The outbox holds something for a destination."""
+        self._ring(notify_queue(destination), f"deliver:{destination}", destination, delay_s=delay_s)
+
+    def ring_slow(self, job: str, **ids: int | str) -> None:
+        """A job that may take long: "rationale" (score_id)."""
+        self._ring(SLOW, job, **ids)
+
+    def reachable(self) -> bool:
+        """Whether the broker answers."""
+        try:
+            if isinstance(self.broker, RedisBroker):
+                return bool(self.broker.client.ping())
+            self.broker.declare_queue(NEW, ensure=True)  # type: ignore[call-arg]
+        except (redis.RedisError, BrokerDown, OSError):
+            return False
+        return True
+
+    def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0, **kwargs: object) -> None:
+        message: dramatiq.Message[None] = dramatiq.Message(
+            queue_name=queue, actor_name=actor, args=args, kwargs=kwargs, options={}
+        )
+        try:
+            self.broker.declare_queue(queue)
+            self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s else None)
+        except (redis.RedisError, BrokerDown, OSError) as error:
+            self.missed += 1
+            log.warning("doorbell missed", queue=queue, error=type(error).__name__, missed=self.missed)
