@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -50,19 +51,21 @@ def read_text(value: object, limit: int = TEXT_LIMIT) -> str | None:
     """Text that any database takes: no NUL, no lone surrogate, trimmed, at most `limit` characters. Empty reads as None."""
     if value is None:
         return None
+    if isinstance(value, dict | list):
+        value = json.dumps(value, sort_keys=True, default=str)
     text = str(value)[:limit].replace("\x00", "")
     return text.encode("utf-8", "replace").decode("utf-8").strip() or None
 
 
 def read_value(value: object, limit: int = TEXT_LIMIT) -> FieldValue:
-    """A scalar as it is, text made safe, anything nested as its JSON text."""
-    if value is None or isinstance(value, bool | float):
+    """A scalar as it is, text made safe, anything nested as its JSON text. A number without an end reads as None."""
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)
-    if isinstance(value, str):
-        return read_text(value, limit)
-    return read_text(json.dumps(value, sort_keys=True, default=str), limit)
+    return read_text(value, limit)
 
 
 def read_number(value: object) -> float | None:

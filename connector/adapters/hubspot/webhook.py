@@ -172,6 +172,15 @@ class HubSpotReceiver:
         if (done := words.ENGAGEMENTS.get(name)) is not None and value:
             acted_at = words.read_engagement_moment(value)
             return EngagementEvent(words.engagement_key(contact, name, acted_at), done, acted_at, external_id=contact)
+        if "propertyValue" not in entry:  # sensitive properties come without their value
+            return LeadChange(
+                self._key("propertyChange", contact, entry),
+                contact,
+                moment,
+                ChangeKind.CHANGED,
+                self._origin(entry),
+                fetch=True,
+            )
         field, read = words.read_property(name, value)
         extra = {} if field or name in words.NOT_EXTRA else {name: read}
         if name == "lifecyclestage" and read == "unknown":
@@ -186,7 +195,6 @@ class HubSpotReceiver:
             origin=self._origin(entry),
             fields={field: read} if field else {},
             extra=extra,
-            fetch="propertyValue" not in entry,  # sensitive properties come without their value
         )
 
     def _merge(self, entry: Mapping[str, Any], moment: datetime) -> LeadChange:

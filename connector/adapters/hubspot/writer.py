@@ -6,24 +6,22 @@ only some rows failed) and "Associations" (type 204: task to contact).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any, Final
 
 from connector.adapters.hubspot import words
+from connector.adapters.hubspot.batches import Batch, Row, send_rows
 from connector.adapters.hubspot.calls import HubSpotCalls
-from connector.errors import Fatal, LeadswitchError, Retriable, Skippable
+from connector.errors import LeadswitchError, Skippable
 from connector.http import Unsure
 from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
-from leads.enums import LifecycleStage
+from leads.enums import LifecycleStage, Tier
 
 TASK_TO_CONTACT: Final = 204
 #: HubSpot's own bounds are wider; a column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
 PRESENT: Final = ("hubspot_owner_id", "lifecyclestage", words.SCORE, words.TIER, words.REASONS, words.ROUTED_BECAUSE)
-
-Row = tuple[int, dict[str, Any]]  # index in the given writes, one input of a HubSpot batch
-Post = Callable[[Sequence[dict[str, Any]]], Any]
 
 
 class HubSpotWriter:
@@ -64,7 +62,7 @@ class HubSpotWriter:
                 wanted.setdefault(write.external_id, {}).update({name: value for name, value, _ in names})
                 changed.setdefault(write.external_id, []).extend(canonical for _, _, canonical in names)
         rows = [(number, {"id": one, "properties": values}) for number, (one, values) in enumerate(wanted.items()) if values]
-        results = self._in_batches(rows, self._update, lambda row: str(row["id"]), lambda result: str(result.get("id")))
+        results = send_rows(rows, Batch(self._update, _record_id, _record_id))
         by_id = {str(row["id"]): results[number] for number, row in rows}
         for index, write in leads:
             if write.external_id not in present:
@@ -96,15 +94,17 @@ class HubSpotWriter:
         done = {index: Written(True, (), there[write.marker]) for index, write in tasks if write.marker in there}
         rows = [(index, _task(write)) for index, write in tasks if index not in done]
         try:
-            return done | self._in_batches(
-                rows,
-                self._create,
-                lambda row: str(row["objectWriteTraceId"]),
-                lambda result: str((result.get("properties") or {}).get(words.MARKER) or result.get("objectWriteTraceId")),
-            )
+            done |= send_rows(rows, Batch(self._create, _trace_id, _task_marker, self._made_already))
         except Unsure:
-            self._unsure.update(row["objectWriteTraceId"] for _, row in rows)
+            self._unsure.update(_trace_id(row) for _, row in rows)
             raise
+        self._unsure.update(_trace_id(row) for index, row in rows if isinstance(done[index].error, Unsure))
+        return done
+
+    def _made_already(self, rows: Sequence[Row]) -> dict[int, Written]:
+        """Those of a refused batch that were made nevertheless, before HubSpot came to the bad one."""
+        there = self._find_tasks([_trace_id(row) for _, row in rows])
+        return {index: Written(True, (), there[_trace_id(row)]) for index, row in rows if _trace_id(row) in there}
 
     def _create(self, inputs: Sequence[dict[str, Any]]) -> Any:
         path = self._calls.path("objects", "tasks/batch/create")
@@ -121,59 +121,17 @@ class HubSpotWriter:
         found = {str((task.get("properties") or {}).get(words.MARKER)): str(task["id"]) for task in answer.get("results", [])}
         return {marker: found[marker] for marker in markers if marker in found}
 
-    # --- batches
 
-    def _in_batches(
-        self, rows: Sequence[Row], post: Post, key: Callable[[Any], str], result_key: Callable[[Any], str]
-    ) -> dict[int, Written]:
-        """Send rows together. HubSpot refuses a whole batch for one bad row: then halves are sent, until the bad one is alone."""
-        if not rows:
-            return {}
-        try:
-            answer = post([row for _, row in rows])
-        except (Fatal, Skippable) as error:
-            if len(rows) == 1:
-                return {rows[0][0]: Written(False, error=error)}
-            middle = len(rows) // 2
-            first = self._in_batches(rows[:middle], post, key, result_key)
-            return first | self._in_batches(rows[middle:], post, key, result_key)
-        made = {result_key(result): str(result.get("id")) for result in answer.get("results", [])}
-        failed = _row_errors(answer.get("errors") or [])
-        done: dict[int, Written] = {}
-        for index, row in rows:
-            mine = key(row)
-            if mine in made:
-                done[index] = Written(True, (), made[mine])
-            elif len(rows) == 1 and len(made) == 1:
-                done[index] = Written(True, (), next(iter(made.values())))
-            else:
-                done[index] = Written(
-                    False, error=failed.get(mine) or failed.get("") or Retriable("HubSpot did not answer for this row.")
-                )
-        return done
+def _trace_id(row: Mapping[str, Any]) -> str:
+    return str(row["objectWriteTraceId"])
 
 
-def _row_errors(errors: Sequence[Mapping[str, Any]]) -> dict[str, LeadswitchError]:
-    """Row key → error of a 207. The key is an id or our trace id; "" is an error that names no row."""
-    found: dict[str, LeadswitchError] = {}
-    for error in errors:
-        context = error.get("context") or {}
-        keys = [str(one) for name in ("ids", "id", "objectWriteTraceId") for one in _as_list(context.get(name))]
-        keys += [str(error[name]) for name in ("id", "objectWriteTraceId") if error.get(name)]
-        word = str(error.get("category") or "")
-        word = word if word.replace("_", "").isalpha() and word.isupper() else "an unnamed category"
-        sort: type[LeadswitchError] = Fatal
-        if word in ("OBJECT_NOT_FOUND", "NOT_FOUND"):
-            sort = Skippable
-        elif word in ("RATE_LIMITS", "RATE_LIMIT", "INTERNAL_ERROR", "TIMEOUT"):
-            sort = Retriable
-        for one in keys or [""]:
-            found[one] = sort(f"HubSpot refused this row ({word}).")
-    return found
+def _task_marker(result: Mapping[str, Any]) -> str:
+    return str((result.get("properties") or {}).get(words.MARKER) or result.get("objectWriteTraceId"))
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+def _record_id(row: Mapping[str, Any]) -> str:
+    return str(row.get("id"))
 
 
 def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -181,7 +139,7 @@ def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str
     wanted = [
         ("hubspot_owner_id", write.owner_id, "owner_id"),
         (words.SCORE, None if write.score is None else str(write.score), "score"),
-        (words.TIER, None if write.tier is None else write.tier.value.upper(), "tier"),
+        (words.TIER, None if write.tier in (None, Tier.UNKNOWN) else write.tier.value.upper(), "tier"),
         (words.REASONS, write.reasons and write.reasons[:REASONS_LIMIT], "reasons"),
         (words.ROUTED_BECAUSE, write.routed_because and write.routed_because[:REASONS_LIMIT], "routed_because"),
     ]

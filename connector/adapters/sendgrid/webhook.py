@@ -11,7 +11,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -73,10 +73,13 @@ def read_public_key(text: str) -> ec.EllipticCurvePublicKey:
 
 
 def read_link(url: object) -> str | None:
-    """Host and path of a link; query and fragment go, because they carry tokens and addresses."""
+    """Host and path of a link. What may name a person goes: query, fragment, parts of the path with an address, mailto:."""
     try:
         parts = urlsplit(str(url))
-        return read_text(f"{(parts.hostname or '').lower()}{parts.path}", 300)
+        if parts.scheme not in ("http", "https"):
+            return read_text(parts.scheme, 20)
+        path = "/".join("*" if "@" in unquote(part) else part for part in parts.path.split("/"))
+        return read_text(f"{(parts.hostname or '').lower()}{path}", 300)
     except ValueError:
         return None
 
