@@ -106,6 +106,7 @@ class SlackApi:
         self._web = WebClient(token=token, base_url=base, timeout=timeout_s, retry_handlers=[], logger=quiet)
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=False)
         self._origin = _origin(base)
+        self._channels: dict[str, str] = {}
         self._emails: dict[str, tuple[float, str | None]] = {}
 
     @contextmanager
@@ -142,9 +143,9 @@ class SlackApi:
         with self._asking("chat.postEphemeral"):
             self._web.chat_postEphemeral(channel=channel, user=user, text=text, blocks=list(blocks) if blocks else None)
 
-    def find(self, channel: str, oldest: float, event_type: str, payload: Mapping[str, Any]) -> str | None:
-        """The timestamp of our newest message since `oldest` (seconds since 1970) whose metadata are these; None when there
-        is none."""
+    def find(self, channel: str, oldest: float, event_type: str, marker: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
+        """Our newest message since `oldest` (seconds since 1970) whose metadata hold the marker: its timestamp and the event
+        payload it carries; None when there is none."""
         cursor: str | None = None
         while True:
             with self._asking("conversations.history"):
@@ -153,20 +154,26 @@ class SlackApi:
                 )
             for message in page.get("messages") or []:
                 metadata = message.get("metadata") or {}
-                if metadata.get("event_type") == event_type and _holds(metadata.get("event_payload"), payload):
-                    return str(message["ts"])
+                payload = metadata.get("event_payload") or {}
+                if metadata.get("event_type") == event_type and all(payload.get(name) == value for name, value in marker.items()):
+                    return str(message["ts"]), payload
             cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
             if cursor is None:
                 return None
 
     def channel_id(self, name: str) -> str:
-        """The id of a channel named `#leads` (an id is given back as it is). Raises `Configuration` when there is none."""
+        """The id of a channel named `#leads`, remembered. What is no name, or not in the list, is given back as it is: Slack
+        takes names for posting too, and says itself what is wrong with one."""
         if not name.startswith("#"):
             return name
-        for channel in self.channels():
-            if channel.get("name") == name[1:]:
-                return str(channel["id"])
-        raise NeedsMending("conversations.list", "channel_not_found", f" ({name})")
+        if name not in self._channels:
+            try:
+                self._channels.update(
+                    {f"#{channel['name']}": str(channel["id"]) for channel in self.channels() if channel.get("name")}
+                )
+            except (Refused, NeedsMending):
+                return name
+        return self._channels.get(name, name)
 
     def channels(self) -> Iterator[Mapping[str, Any]]:
         """The public channels, and the private ones that the app was invited to if it has the scope for them."""
@@ -255,11 +262,6 @@ def _origin(url: str) -> tuple[str, str, int]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise ValueError("not an address")
     return parts.scheme, parts.hostname.lower(), parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _holds(found: object, wanted: Mapping[str, Any]) -> bool:
-    """Whether every wanted entry is in what was found."""
-    return isinstance(found, Mapping) and all(found.get(name) == value for name, value in wanted.items())
 
 
 @lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,22 @@ REFILL_S: Final = 3.0
 LOOK_BACK: Final = timedelta(hours=1)
 
 
+#: Slack's words for a message of ours that cannot be edited any more.
+LOST: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card as it should stand. `wanted` is false when its reader does not hold the lead: then it is edited, but not posted."""
+
+    lead_id: int
+    text: str
+    blocks: Sequence[Any]
+    metadata: Mapping[str, Any]
+    digest: str
+    wanted: bool
+
+
 class Notifier:
     """Sends Slack's effects. Safe to share between threads."""
 
@@ -46,64 +63,58 @@ class Notifier:
 
     # -- cards
 
-    def _card(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
-        if effect.lead_id is None:
-            raise Fatal("A card effect names no lead.")
+    def _card(self, house: House, effect: Effect, in_doubt: bool) -> str:
         destination = destination_of(effect)
-        state, lead = commands.card(house, effect.lead_id), house.leads.get(effect.lead_id)
-        if state is None or lead is None:
-            raise Skippable("The lead is gone.")
-        reader = destination.removeprefix("dm:") if destination.startswith("dm:") else None
-        shown = blocks.lead_card(state, elsewhere=reader is not None and state.owner_id != reader)
-        text = blocks.card_text(state, personal=reader is not None)
-        marker = {"lead_id": effect.lead_id, "destination": destination}
-        metadata = {"event_type": names.CARD_EVENT, "event_payload": {**marker, "external_id": lead.external_id or ""}}
-        digest = _digest_of(text, shown)
-
-        card = house.cards.get(effect.lead_id, destination)
-        if card is None and reader is not None and state.owner_id != reader and not in_doubt:
+        shown = _render(house, effect, destination)
+        card = house.cards.get(shown.lead_id, destination)
+        if card is None and (in_doubt or shown.wanted):
+            channel = self._channel(house, destination)
+            card = self._found(effect, destination, channel, shown) if in_doubt else None
+        if card is None and not shown.wanted:
             raise Skippable("The lead went on before this rep was told of it.")
-        channel = card.channel if card else self._channel(house, destination)
-        if card is None and in_doubt:
-            card = self._found(effect, destination, channel, marker)
-        if card is not None and card.digest == digest:
-            return f"{card.channel}:{card.ts}"
-        if card is not None:
-            try:
-                with self._paced(house, card.channel):
-                    self._api.edit(card.channel, card.ts, text, shown, metadata)
-                house.cards.save(Card(effect.lead_id, destination, card.channel, card.ts, digest))
-                return f"{card.channel}:{card.ts}"
-            except Refused as error:
-                if error.code not in ("message_not_found", "cant_update_message", "edit_window_closed"):
-                    raise
-                house.cards.forget(effect.lead_id, destination)  # somebody deleted it: the lead still has to be seen
-        with self._paced(house, channel):
-            posted, ts = self._api.post(channel, text, shown, metadata)
-        house.cards.save(Card(effect.lead_id, destination, posted, ts, digest))
-        return f"{posted}:{ts}"
+        if card is not None and card.digest != shown.digest:
+            channel, card = card.channel, self._edited(house, card, shown)
+        if card is None:
+            with self._paced(house, channel):
+                posted, ts = self._api.post(channel, shown.text, shown.blocks, shown.metadata)
+            card = Card(shown.lead_id, destination, posted, ts, shown.digest)
+            house.cards.save(card)
+        return f"{card.channel}:{card.ts}"
 
-    def _found(self, effect: Effect, destination: str, channel: str, marker: Mapping[str, Any]) -> Card | None:
+    def _edited(self, house: House, card: Card, shown: Shown) -> Card | None:
+        """The card after the edit; None when somebody deleted the message, since the lead still has to be seen."""
+        try:
+            with self._paced(house, card.channel):
+                self._api.edit(card.channel, card.ts, shown.text, shown.blocks, shown.metadata)
+        except Refused as error:
+            if error.code not in LOST:
+                raise
+            house.cards.forget(card.lead_id, card.destination)
+            return None
+        edited = replace(card, digest=shown.digest)
+        house.cards.save(edited)
+        return edited
+
+    def _found(self, effect: Effect, destination: str, channel: str, shown: Shown) -> Card | None:
         """The card that a crash kept us from remembering; without a digest, so that it is edited to what holds now."""
-        where = self._api.channel_id(channel)
-        ts = self._api.find(where, _since(effect), names.CARD_EVENT, marker)
-        return Card(int(marker["lead_id"]), destination, where, ts, "") if ts else None
+        marker = {"lead_id": shown.lead_id, "destination": destination}
+        found = self._api.find(channel, _since(effect), names.CARD_EVENT, marker)
+        return Card(shown.lead_id, destination, channel, found[0], "") if found else None
 
     # -- digests
 
     def _digest(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
-        destination = destination_of(effect)
+        channel = self._channel(house, destination_of(effect))
         lead_ids = [int(lead_id) for lead_id in effect.payload.get("lead_ids", ())]
+        marker = {"effect_id": effect.id}
+        sent = self._api.find(channel, _since(effect), names.DIGEST_EVENT, marker) if in_doubt else None
+        if sent is not None:  # it got there: only what came since is left to tell
+            lead_ids = [lead_id for lead_id in lead_ids if lead_id not in (sent[1].get("lead_ids") or ())]
         cards = [card for card in (commands.card(house, lead_id) for lead_id in lead_ids) if card is not None]
         if not cards:
+            if sent is not None:
+                return f"{channel}:{sent[0]}"
             raise Skippable("No lead of this digest is left.")
-        channel = self._channel(house, destination)
-        marker = {"effect_id": effect.id}
-        if in_doubt:
-            where = self._api.channel_id(channel)
-            ts = self._api.find(where, _since(effect), names.DIGEST_EVENT, marker)
-            if ts:
-                return f"{where}:{ts}"
         metadata = {"event_type": names.DIGEST_EVENT, "event_payload": {**marker, "lead_ids": lead_ids}}
         with self._paced(house, channel):
             posted, ts = self._api.post(channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
@@ -112,10 +123,10 @@ class Notifier:
     # -- where to, and how fast
 
     def _channel(self, house: House, destination: str) -> str:
-        """The channel to post to: a name as it stands in the settings, or the id of a direct conversation."""
+        """The id of the channel or direct conversation to post to."""
         kind, _, name = destination.partition(":")
         if kind == "channel" and name:
-            return name
+            return self._api.channel_id(name)
         rep = house.reps.get(name) if kind == "dm" else None
         if rep is None:
             raise Fatal(f"A Slack message has no known destination ({kind}).")
@@ -150,17 +161,30 @@ class Notifier:
 
 
 def destination_of(effect: Effect) -> str:
-    """The Slack destination that an effect names."""
-    return str(effect.payload.get("destination") or "")
+    """The Slack destination that an effect names: a digest names its rep."""
+    return str(effect.payload.get("destination") or f"dm:{effect.payload.get('rep_id', '')}")
+
+
+def _render(house: House, effect: Effect, destination: str) -> Shown:
+    """The card of a lead as the lead stands now. Raises `Skippable` when the lead is gone."""
+    if effect.lead_id is None:
+        raise Fatal("A card effect names no lead.")
+    state, lead = commands.card(house, effect.lead_id), house.leads.get(effect.lead_id)
+    if state is None or lead is None:
+        raise Skippable("The lead is gone.")
+    kind, _, reader = destination.partition(":")
+    direct = kind == "dm"
+    wanted = not direct or state.owner_id == reader
+    shown = blocks.lead_card(state, elsewhere=not wanted)
+    text = blocks.card_text(state, personal=direct)
+    payload = {"lead_id": effect.lead_id, "destination": destination, "external_id": lead.external_id or ""}
+    digest = hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()
+    return Shown(effect.lead_id, text, shown, {"event_type": names.CARD_EVENT, "event_payload": payload}, digest, wanted)
 
 
 def _since(effect: Effect) -> float:
     """From when on a message in doubt can stand, in seconds since 1970."""
     return (effect.created_at - LOOK_BACK).timestamp() if effect.created_at else 0.0
-
-
-def _digest_of(text: str, shown: Sequence[Any]) -> str:
-    return hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()
 
 
 def register(house: House) -> None:
