@@ -1,0 +1,90 @@
+"""The model card: what was learned from, how well it does, what was left out, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from scoring.columns import EXTRA
+from scoring.extras import Dropped
+from scoring.tiers import A_PRECISION
+
+if TYPE_CHECKING:
+    from scoring.bundle import Bundle
+
+TOP: Final = 12
+FIGURES: Final = (
+    ("auc", "AUC", "how often a converting lead ranks above another"),
+    ("log_loss", "log loss", "lower is better"),
+    ("brier", "Brier score", "lower is better"),
+    ("ece", "calibration error", "mean gap between promised and observed conversion"),
+    ("accuracy", "accuracy at 50%", "share of right calls"),
+    ("precision_top20pct", "precision of the top fifth", "converted among the best-scored fifth"),
+    ("lift_top20pct", "lift of the top fifth", "its conversion over that of the rest"),
+    ("tier_a_precision", "precision of tier A", "converted among tier A"),
+    ("tier_a_fpr", "false share of tier A", "non-converting leads that were put in A"),
+)
+
+
+def write_card(bundle: Bundle, dropped: Sequence[Dropped], span: tuple[datetime, datetime, datetime]) -> str:
+    """Markdown. `span` is the creation of the oldest lead, of the first lead of the holdout and of the newest."""
+    figures, rules = bundle.metrics, bundle.metrics["rules"]
+    oldest, held, newest = (moment.date().isoformat() for moment in span)
+    lines = [
+        f"# Model {bundle.version}",
+        "",
+        f"Learned from {bundle.labels} won or lost leads created {oldest} to {newest}.",
+        f"Figures are for the {figures['rows']} newest leads (from {held}), which the measured model never saw. The served "
+        "model is the same recipe on all of them.",
+        "",
+        "It scores leads: its Brier score beats the day-one rules."
+        if bundle.beats_rules
+        else "**It does not score leads:** its Brier score is not better than that of the day-one rules, which stay in charge.",
+        "",
+        "| figure | model | day-one rules | |",
+        "|---|---|---|---|",
+        *(f"| {name} | {_show(figures[key])} | {_show(rules[key])} | {meaning} |" for key, name, meaning in FIGURES),
+        "",
+        "## Tiers",
+        "",
+        _tier_line(bundle),
+        "",
+        "| tier | leads | won | converted | 95% interval |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {tier.upper()} | {row['leads']} | {row['won']} | {row['rate']:.1%} | {row['low']:.1%} to {row['high']:.1%} |"
+            for tier, row in figures["tiers"].items()
+        ),
+        "",
+        f"Calibration: {bundle.calibration.method}.",
+        "",
+        "## What weighs most",
+        "",
+        *(
+            f"- {column.name.removeprefix(EXTRA)}: {column.weight:.1%}"
+            for column in sorted(bundle.columns, key=lambda column: -column.weight)[:TOP]
+        ),
+        "",
+        "## Left out",
+        "",
+        *([f"- {item.column}: {item.why}" for item in dropped] or ["Nothing."]),
+        "",
+        "Owner, lifecycle stage, lead status and deal amount are never read: they say who works a lead or how it ended.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _tier_line(bundle: Bundle) -> str:
+    cuts = bundle.cuts
+    a = f"A from {cuts.a:.1%}, B from {cuts.b:.1%}, C from {cuts.c:.1%}."
+    if cuts.reachable:
+        return f"{a} A is the smaller of the top fifth and the part that converts at {A_PRECISION:.0%}."
+    return (
+        f"{a} **A precision of {A_PRECISION:.0%} is not reachable** with these leads: A is at most the top fifth and converts less."
+    )
+
+
+def _show(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"

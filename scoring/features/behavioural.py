@@ -1,0 +1,331 @@
+"""What the lead did: pages, content, forms, product, and what the lead wrote."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final
+
+from leads.enums import EngagementKind as Kind
+from leads.records import Engagement, FieldValue
+from scoring.features.feature import Feature, Group, Words
+from scoring.features.texts import BUDGET, BUYING, LINK, OBJECTION, URGENCY, mentions
+from scoring.features.timeline import Timeline
+from scoring.features.words import bad_count, counted, flag, silent
+
+#: What each act says about intent, against one page view. Our own starting weights; the model learns what they are worth.
+CONTENT_WEIGHT: Final = {
+    Kind.PAGE_VIEWED: 1,
+    Kind.VIDEO_WATCHED: 3,
+    Kind.CONTENT_DOWNLOADED: 4,
+    Kind.PROPOSAL_VIEWED: 8,
+    Kind.FORM_SUBMITTED: 5,
+    Kind.PRODUCT_USED: 4,
+}
+BUYING_PAGE: Final = re.compile(r"pric|plans|demo|trial|checkout|quote|contact|buy|enterprise", re.IGNORECASE)
+
+#: Half an hour without a page view ends a visit, as web analytics tools count it.
+VISIT_GAP_S: Final = 1_800.0
+#: Interest halves in a week.
+HALF_LIFE_DAYS: Final = 7.0
+
+
+def page_of(act: Engagement) -> str:
+    """The page an act was on, as far as the source tells."""
+    for key in ("path", "url", "page"):
+        value = act.properties.get(key)
+        if value:
+            return str(value)
+    return ""
+
+
+def _pages(line: Timeline, days: float) -> list[Engagement]:
+    return [act for act in line.recent(days) if act.kind is Kind.PAGE_VIEWED]
+
+
+def buying_pages_30d(line: Timeline) -> FieldValue:
+    return sum(BUYING_PAGE.search(page_of(act)) is not None for act in _pages(line, 30))
+
+
+def distinct_pages_30d(line: Timeline) -> FieldValue:
+    return len({page_of(act).partition("?")[0] for act in _pages(line, 30)})
+
+
+def visits_30d(line: Timeline) -> FieldValue:
+    times = [act.occurred_at.timestamp() for act in _pages(line, 30)]
+    return int(bool(times)) + sum(later - earlier > VISIT_GAP_S for earlier, later in pairwise(times))
+
+
+def content_weight_30d(line: Timeline) -> FieldValue:
+    return sum(CONTENT_WEIGHT.get(act.kind, 0) for act in line.recent(30))
+
+
+def interest_decayed(line: Timeline) -> FieldValue:
+    """Every act counts 1 when fresh and half as much each week later."""
+    return round(math.fsum(0.5 ** ((line.now - moment) / 86_400.0 / HALF_LIFE_DAYS) for moment in line.act_times), 6)
+
+
+def engagement_velocity(line: Timeline) -> FieldValue:
+    """Acts of the last 7 days against the weekly mean of the 28 days before them: (now + 1) / (before / 4 + 1)."""
+    week = len(line.recent(7))
+    before = len(line.recent(35)) - week
+    return (week + 1) / (before / 4 + 1)
+
+
+def interaction_frequency(line: Timeline) -> FieldValue:
+    """Acts for each week since the first, a first week counting whole."""
+    if not line.acts:
+        return None
+    weeks = max(1.0, (line.now - line.act_times[0]) / (7 * 86_400.0))
+    return len(line.acts) / weeks
+
+
+def active_days_30d(line: Timeline) -> FieldValue:
+    return len({act.occurred_at.date() for act in line.recent(30)})
+
+
+def activity_kinds_30d(line: Timeline) -> FieldValue:
+    return len({act.kind for act in line.recent(30)})
+
+
+def message_length(line: Timeline) -> FieldValue:
+    return len(line.text.split()) if line.text else None
+
+
+def message_questions(line: Timeline) -> FieldValue:
+    return line.text.count("?") if line.text else None
+
+
+def objection_answered(line: Timeline) -> FieldValue:
+    """1 when a positive act (reply, click, meeting, form) followed the last message that held an objection."""
+    raised = [act.occurred_at for act in line.acts if act.text and OBJECTION.search(act.text.lower())]
+    if not raised:
+        return None
+    kinds = {Kind.EMAIL_CLICKED, Kind.MEETING_BOOKED, Kind.MEETING_ATTENDED, Kind.FORM_SUBMITTED, Kind.PROPOSAL_VIEWED}
+    return int(any(act.kind in kinds and act.occurred_at > raised[-1] for act in line.acts))
+
+
+def _velocity_words(value: FieldValue, up: bool) -> str | None:
+    ratio = float(value or 0)
+    if up:
+        return "is getting more active this week" if ratio > 1.2 else None
+    return "has gone quieter this week" if ratio < 0.9 else None
+
+
+def _length_words(value: FieldValue, up: bool) -> str | None:
+    return None if value is None else f"wrote {int(float(value))} words"
+
+
+def _per_week_words(value: FieldValue, up: bool) -> str | None:
+    return None if value is None else f"acts about {float(value):.1f} times a week"
+
+
+_DOES = Group.BEHAVIOURAL
+
+
+def _count(name: str, kinds: tuple[Kind, ...], days: float, meaning: str, words: Words, topic: str = "") -> Feature:
+    return Feature(
+        name=name,
+        group=_DOES,
+        type="numeric",
+        meaning=meaning,
+        source=f"engagements: {', '.join(kinds)}",
+        missing="never missing: no event is 0",
+        compute=lambda line: line.count(*kinds, days=days),
+        words=words,
+        better=1,
+        topic=topic or name,
+    )
+
+
+def _number(
+    name: str,
+    compute: Callable[[Timeline], FieldValue],
+    meaning: str,
+    source: str,
+    missing: str,
+    words: Words,
+    better: int = 1,
+    topic: str = "",
+) -> Feature:
+    side: Final = {1: 1, -1: -1}.get(better, 0)
+    return Feature(name, _DOES, "numeric", meaning, source, missing, compute, words, side, topic or name)  # type: ignore[arg-type]
+
+
+_NEVER = "never missing: no event is 0"
+_WROTE = "facts.message and texts of messages, replies and forms"
+_SILENT = "missing when the lead wrote nothing"
+
+FEATURES: Final = (
+    _count(
+        "page_views_7d",
+        (Kind.PAGE_VIEWED,),
+        7,
+        "Pages viewed in 7 days",
+        counted("viewed", "page", "pages", "this week"),
+        "pages",
+    ),
+    _count(
+        "page_views_30d",
+        (Kind.PAGE_VIEWED,),
+        30,
+        "Pages viewed in 30 days",
+        counted("viewed", "page", "pages", "in 30 days"),
+        "pages",
+    ),
+    _number(
+        "buying_pages_30d",
+        buying_pages_30d,
+        "Views of pages about price, plans, demo, trial or contact in 30 days",
+        "engagements: page_viewed, its path",
+        _NEVER,
+        counted("looked at", "pricing or demo page", "pricing or demo pages", "in 30 days"),
+    ),
+    _number(
+        "distinct_pages_30d",
+        distinct_pages_30d,
+        "Different pages viewed in 30 days",
+        "engagements: page_viewed, its path",
+        _NEVER,
+        counted("read", "different page", "different pages", "in 30 days"),
+        topic="pages",
+    ),
+    _number(
+        "visits_30d",
+        visits_30d,
+        "Visits (page views less than half an hour apart) in 30 days",
+        "engagements: page_viewed",
+        _NEVER,
+        counted("made", "visit to the site", "visits to the site", "in 30 days"),
+        topic="visits",
+    ),
+    _count(
+        "downloads_30d",
+        (Kind.CONTENT_DOWNLOADED,),
+        30,
+        "Pieces of content downloaded in 30 days",
+        counted("downloaded", "piece of content", "pieces of content", "in 30 days"),
+    ),
+    _count(
+        "videos_30d", (Kind.VIDEO_WATCHED,), 30, "Videos watched in 30 days", counted("watched", "video", "videos", "in 30 days")
+    ),
+    _count("forms_30d", (Kind.FORM_SUBMITTED,), 30, "Forms sent in 30 days", counted("sent", "form", "forms", "in 30 days")),
+    _count(
+        "product_uses_30d",
+        (Kind.PRODUCT_USED,),
+        30,
+        "Times the product or trial was used in 30 days",
+        counted("used the product", "time", "times", "in 30 days"),
+    ),
+    _count(
+        "proposal_views_30d",
+        (Kind.PROPOSAL_VIEWED,),
+        30,
+        "Views of a proposal in 30 days",
+        counted("opened the proposal", "time", "times", "in 30 days"),
+    ),
+    _number(
+        "content_weight_30d",
+        content_weight_30d,
+        "Content used in 30 days, weighted by what it says about intent",
+        "engagements: pages, videos, downloads, proposals, forms, product",
+        _NEVER,
+        lambda value, up: "used a lot of our content this month" if up else "used little of our content this month",
+        topic="content",
+    ),
+    _number(
+        "interest_decayed",
+        interest_decayed,
+        "All acts, each halved for every week of its age",
+        "engagements: every act of a person",
+        _NEVER,
+        lambda value, up: "was active lately" if up else "was hardly active lately",
+        topic="recency",
+    ),
+    _number(
+        "engagement_velocity",
+        engagement_velocity,
+        "Acts of this week against the mean week of the four before",
+        "engagements: every act of a person",
+        "never missing: 1 when nothing changes",
+        _velocity_words,
+    ),
+    _number(
+        "interaction_frequency",
+        interaction_frequency,
+        "Acts for each week since the first act",
+        "engagements: every act of a person",
+        "missing without an act",
+        _per_week_words,
+    ),
+    _number(
+        "active_days_30d",
+        active_days_30d,
+        "Different days with an act in 30 days",
+        "engagements: every act of a person",
+        _NEVER,
+        counted("was active on", "day", "days", "in 30 days"),
+    ),
+    _number(
+        "activity_kinds_30d",
+        activity_kinds_30d,
+        "Different kinds of act in 30 days",
+        "engagements: every act of a person",
+        _NEVER,
+        counted("engaged in", "way", "different ways", "in 30 days"),
+    ),
+    _number("message_length", message_length, "Words the lead wrote, newest 2,000 characters", _WROTE, _SILENT, _length_words, 0),
+    _number("message_questions", message_questions, "Question marks in what the lead wrote", _WROTE, _SILENT, silent, 0),
+    _number(
+        "budget_mention",
+        lambda line: mentions(BUDGET, line.text),
+        "1 when price or budget is mentioned",
+        _WROTE,
+        _SILENT,
+        flag("mentioned price or budget"),
+    ),
+    _number(
+        "objection_mention",
+        lambda line: mentions(OBJECTION, line.text),
+        "1 when an objection is raised",
+        _WROTE,
+        _SILENT,
+        flag("raised an objection"),
+        -1,
+    ),
+    _number(
+        "objection_answered",
+        objection_answered,
+        "1 when the lead engaged again after an objection",
+        _WROTE,
+        "missing when no objection was raised",
+        flag("came back after an objection", "did not come back after an objection"),
+    ),
+    _number(
+        "urgency_mention",
+        lambda line: mentions(URGENCY, line.text),
+        "1 when the lead is in a hurry",
+        _WROTE,
+        _SILENT,
+        flag("is in a hurry, by the message"),
+    ),
+    _number(
+        "buying_mention",
+        lambda line: mentions(BUYING, line.text),
+        "1 when a demo, trial, purchase or call is asked for",
+        _WROTE,
+        _SILENT,
+        flag("asked for a demo, a trial or a call"),
+    ),
+    _number(
+        "message_links",
+        lambda line: len(LINK.findall(line.text)) if line.text else None,
+        "Web addresses in what the lead wrote",
+        _WROTE,
+        _SILENT,
+        bad_count("pasted", "link", "links", "into the message"),
+        -1,
+    ),
+)

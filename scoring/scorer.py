@@ -1,0 +1,124 @@
+"""Scoring: histories in, scores with reasons out. What is served stands behind one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from leads.records import LeadHistory
+from leads.results import Score
+from scoring import rules
+from scoring.calibration import Calibration
+from scoring.columns import Column, FloatArray, Row, add_extra, only_extra
+from scoring.explain import tell
+from scoring.features import build
+from scoring.tiers import Cuts
+
+if TYPE_CHECKING:
+    from scoring.bundle import Bundle
+
+
+class Scorer(Protocol):
+    """Anything that gives log-odds and says exactly where they come from."""
+
+    @property
+    def source(self) -> str:
+        """ "model" or "rules"."""
+        ...
+
+    @property
+    def base(self) -> float:
+        """Log-odds before any contribution."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of `contributions`."""
+        ...
+
+    def raw(self, rows: Sequence[Row]) -> FloatArray:
+        """Log-odds before calibration, shape (rows,)."""
+        ...
+
+    def contributions(self, rows: Sequence[Row]) -> FloatArray:
+        """Shape (rows, names); with `base` each row sums to its raw value within 1e-6."""
+        ...
+
+
+_RULES: Final[Scorer] = rules.RulesScorer()
+_UNCALIBRATED: Final = Calibration()
+#: Rules rest on no outcomes, so their confidence never passes one half.
+RULES_CONFIDENCE: Final = 0.5
+#: With so many labels a model's confidence is half of what its known columns allow.
+HALF_CONFIDENT_LABELS: Final = 50
+
+
+def score(histories: Sequence[LeadHistory], bundle: Bundle | None, *, reasons: bool = True) -> list[Score]:
+    """Score each history at its own `as_of`, in the order given.
+
+    Rules score when `bundle` is None or when its model did not beat them on its holdout; `Score.source` and `Score.note` say so.
+    With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds.
+    """
+    if not histories:
+        return []
+    model = bundle if bundle is not None and bundle.beats_rules else None
+    scorer: Scorer = model.scorer if model else _RULES
+    columns = {column.name: column for column in model.columns} if model else {}
+    extra = only_extra(columns.values())
+    rows = [add_extra(build(history), history, extra) for history in histories]
+    if reasons:
+        parts = scorer.contributions(rows)
+        raw = scorer.base + parts.sum(axis=1)
+    else:
+        parts = np.empty((len(rows), 0))
+        raw = scorer.raw(rows)
+    chances = (model.calibration if model else _UNCALIBRATED).probability(raw)
+    served = _Served(scorer, columns, model.cuts if model else rules.CUTS, model, _note(bundle))
+    return [
+        served.answer(history, row, float(raw[place]), float(chances[place]), parts[place])
+        for place, (history, row) in enumerate(zip(histories, rows, strict=True))
+    ]
+
+
+def _note(bundle: Bundle | None) -> str | None:
+    if bundle is None:
+        return rules.NO_MODEL
+    if bundle.beats_rules:
+        return None
+    return f"The model {bundle.version} does not beat the day-one rules yet: this score follows the rules."
+
+
+class _Served:
+    """Puts together the answers of one call."""
+
+    def __init__(self, scorer: Scorer, columns: Mapping[str, Column], cuts: Cuts, model: Bundle | None, note: str | None) -> None:
+        self.scorer = scorer
+        self.columns = columns
+        self.cuts = cuts
+        self.note = note
+        self.version = model.version if model else rules.VERSION
+        self.weights = {name: column.weight for name, column in columns.items()} or dict.fromkeys(rules.RULES, 1 / len(rules.RULES))
+        labels = model.labels if model else 0
+        self.trust = labels / (labels + HALF_CONFIDENT_LABELS) if model else RULES_CONFIDENCE
+
+    def answer(self, history: LeadHistory, row: Row, raw: float, probability: float, parts: FloatArray) -> Score:
+        """One score. `parts` is empty when no reasons are wanted."""
+        contributions = dict(zip(self.scorer.names, parts.tolist(), strict=True)) if parts.size else {}
+        known = sum(weight for name, weight in self.weights.items() if row[name] is not None)
+        return Score(
+            as_of=history.as_of,
+            probability=probability,
+            score=round(100 * probability),
+            tier=self.cuts.tier(probability),
+            confidence=round(self.trust * min(1.0, known), 3),
+            model_version=self.version,
+            source=self.scorer.source,
+            base=self.scorer.base,
+            raw=raw,
+            reasons=tell(contributions, row, self.columns),
+            contributions=contributions,
+            features=row,
+            note=self.note,
+        )
