@@ -22,21 +22,19 @@ UNLINKED = (
     "I do not know you yet: nobody in the CRM has the e-mail address of your Slack profile. "
     "Ask an admin to make the two equal, then try again."
 )
+SWITCHED_OFF = "You are not an active rep at the moment. Ask an admin to switch you on, then try again."
 GONE = "This lead is gone: it was deleted or merged in the CRM. Nothing was changed."
 
 
-def actor_of(house: House, api: SlackApi, slack_user_id: str) -> Actor | None:
-    """The person behind a Slack user; None when they are neither a rep nor named in the settings."""
+def actor_of(house: House, api: SlackApi, slack_user_id: str) -> Actor | str:
+    """The person behind a Slack user, or the sentence for somebody who is neither an active rep nor named in the settings."""
     rep = house.reps.by_slack(slack_user_id)
     email = rep.email if rep is not None and rep.email else api.email_of(slack_user_id)
     actor = commands.actor_for_slack(house, slack_user_id, email)
-    known = actor.rep_id is not None or actor.role in (Role.MANAGER, Role.ADMIN)
-    return actor if known else None
-
-
-def leads_others(actor: Actor) -> bool:
-    """Whether the person may act on other people's leads."""
-    return actor.role in (Role.MANAGER, Role.ADMIN)
+    if actor.may(Role.REP):
+        return actor
+    known = rep or (house.reps.by_email(email) if email else None)
+    return SWITCHED_OFF if known is not None else UNLINKED
 
 
 def refusal(actor: Actor, act: Act, card: CardState) -> str | None:
@@ -46,10 +44,10 @@ def refusal(actor: Actor, act: Act, card: CardState) -> str | None:
     owner = say(card.owner_name, 80) if card.owner_name else ""
     mine = actor.rep_id is not None and card.owner_id == actor.rep_id
     if act == "reassign":
-        return None if leads_others(actor) else "Only managers and admins can reassign a lead. You can pass it, if it is yours."
+        return None if actor.may(Role.MANAGER) else "Only managers and admins can reassign a lead. You can pass it, if it is yours."
     if act == "accept":
         return _accept_refusal(actor, card, owner, mine)
-    if mine or (leads_others(actor) and card.owner_id is not None):
+    if mine or (actor.may(Role.MANAGER) and card.owner_id is not None):
         return None
     if card.owner_id is None:
         return "Nobody holds this lead now: there is nothing to pass."
@@ -64,5 +62,5 @@ def _accept_refusal(actor: Actor, card: CardState, owner: str, mine: bool) -> st
     if card.state == "accepted":
         return f"This lead is already taken by {say(card.accepted_by or '', 80) or owner}."
     if card.owner_id is None:
-        return None if leads_others(actor) else "This lead waits for the next free rep. Only a manager or an admin can give it out."
+        return "Nobody holds this lead now: it waits for the next free rep. A manager or an admin can give it out."
     return f"This lead went to {owner}: only {owner} can accept it. A manager or an admin can reassign it."

@@ -28,7 +28,7 @@ MAX_URL: Final = 3000
 DIGEST_LEADS: Final = 40
 VERDICT_LINES: Final = 12
 
-ACCEPTABLE: Final = frozenset({"new", "reassigned", "waiting"})
+ACCEPTABLE: Final = frozenset({"new", "reassigned"})
 PASSABLE: Final = frozenset({"new", "reassigned", "accepted"})
 CLOSED: Final = frozenset({"won", "lost"})
 
@@ -122,23 +122,28 @@ def _state(card: CardState, elsewhere: bool) -> str:
     lines = {
         "new": f"*New* · came in {when(card.created_at)}",
         "accepted": f"*Accepted* by {say(card.accepted_by or card.owner_name or 'somebody', 120)}{took}",
-        "passed": f"*Passed*: {say(_pass_words(card.passed_reason), 300)}",
-        "reassigned": f"*Reassigned* to {say(card.owner_name or 'nobody yet', 120)}",
-        "waiting": "*Waiting*: nobody is free now; it goes to the next rep who is",
+        "reassigned": f"*Reassigned* to {say(card.owner_name or 'nobody yet', 120)}{_passed(card)}",
+        "gone": "*On file*: it came before Leadswitch did, and is routed when it does something new",
+        "waiting": f"*Waiting*: nobody is free now; it goes to the next rep who is{_passed(card)}",
         "won": "*Won*",
         "lost": "*Lost*",
     }
     return lines.get(card.state, f"*{say(card.state, 40)}*")
 
 
-def _pass_words(reason: str | None) -> str:
-    return names.PASS_REASONS.get(reason or "", reason or "no reason given")
+def _passed(card: CardState) -> str:
+    """Why the rep before passed it."""
+    if not card.passed_reason:
+        return ""
+    reason, _, note = card.passed_reason.partition(": ")
+    words = names.PASS_REASONS.get(reason, reason)
+    return f" · passed before: {say(f'{words} ({note})' if note else words, 300)}"
 
 
 def _reasons(card: CardState) -> str:
     """Three reasons up, two down, in words."""
-    lines = [f"▲ {say(reason, 250)}" for reason in list(card.reasons_up)[:3]]
-    lines += [f"▼ {say(reason, 250)}" for reason in list(card.reasons_down)[:2]]
+    lines = [f"▲ {say(reason, 250)}" for reason in card.reasons_up[:3]]
+    lines += [f"▼ {say(reason, 250)}" for reason in card.reasons_down[:2]]
     return "\n".join(["*Why this score*", *lines]) if lines else ""
 
 
@@ -147,18 +152,19 @@ def _small_print(card: CardState) -> str:
     parts = []
     if card.because:
         parts.append(f"Routed {f'to {say(card.owner_name, 80)} ' if card.owner_name else ''}because {say(card.because, 400)}")
-    if card.last_engagement:
-        at = f" {when(card.last_engagement_at)}" if card.last_engagement_at else ""
-        parts.append(f"Last engagement: {say(card.last_engagement, 120)}{at}")
+    if card.last_engagement is not None:
+        act = card.last_engagement.kind.value.replace("_", " ")
+        parts.append(f"Last engagement: {act}, {when(card.last_engagement.occurred_at)}")
     if card.confidence is not None:
         parts.append(f"Confidence {round(card.confidence * 100)}%{_trend(card)}")
-    if card.source_note:
-        parts.append(say(card.source_note, 300))
+    if card.note:
+        parts.append(say(card.note, 300))
     return "\n".join(parts) or f"Lead {card.lead_id}"
 
 
 def _trend(card: CardState) -> str:
-    return f", trend {say(card.trend, 30)}" if card.trend else ""
+    """How the score moved against the one before."""
+    return f" · score {'up' if card.trend > 0 else 'down'} {abs(card.trend)} since last time" if card.trend else ""
 
 
 def _actions(card: CardState, elsewhere: bool) -> list[Block]:
@@ -233,9 +239,6 @@ def why_answer(why: Why, viewer_rep: str | None) -> list[Block]:
         note = [say(why.score.note, 300)] if why.score.note else []
         title = f"*Score {why.score.score}, tier {why.score.tier.value.upper()}*, model {say(why.score.model_version, 80)}"
         blocks.append(section("\n".join([title, *up, *down, *note])))
-    if why.at is None:
-        blocks.append(section("It has not been given to anybody yet."))
-        return blocks
     blocks.append(section(f"*Routing*: {say(why.because, 800)}\nMethod {say(why.method, 80)}, decided {when(why.at)}"))
     mine = [verdict for verdict in why.verdicts if viewer_rep is not None and verdict.rep_id == viewer_rep]
     others = [verdict for verdict in why.verdicts if verdict not in mine]
@@ -264,7 +267,7 @@ def _verdict(verdict: Verdict) -> str:
 
 def pass_form(card: CardState, private: str) -> Block:
     """The form behind Pass: a reason is required, words are not."""
-    options = [{"text": plain_text(words), "value": value} for value, words in names.PASS_REASONS.items()]
+    options = _options(list(names.PASS_REASONS.items()))
     return _form(
         names.PASS_ON_FORM,
         "Pass this lead on",
@@ -280,15 +283,15 @@ def pass_form(card: CardState, private: str) -> Block:
 
 def reassign_form(card: CardState, reps: Mapping[str, str], private: str) -> Block:
     """The form behind Reassign. `reps` are id → name, in the order shown; up to 10,000."""
-    options = [{"text": plain_text(fit(name, 75) or "?"), "value": rep} for rep, name in reps.items() if len(rep) <= 150][:10_000]
+    known = [(rep, fit(name, MAX_BUTTON) or "?") for rep, name in reps.items() if len(rep) <= 150][:10_000]
+    groups = [known[start : start + 100] for start in range(0, len(known), 100)]  # Slack: 100 options, or 100 groups of 100
     select: Block = {"type": "static_select", "action_id": names.REP}
-    if len(options) <= 100:
-        select["options"] = options
-    else:  # Slack takes 100 options, or 100 groups of 100
-        chunks = [options[start : start + 100] for start in range(0, len(options), 100)]
+    if len(groups) == 1:
+        select["options"] = _options(known)
+    else:
         select["option_groups"] = [
-            {"label": plain_text(f"{fit(chunk[0]['text']['text'], 30)} to {fit(chunk[-1]['text']['text'], 30)}"), "options": chunk}
-            for chunk in chunks
+            {"label": plain_text(f"{fit(group[0][1], 30)} to {fit(group[-1][1], 30)}"), "options": _options(group)}
+            for group in groups
         ]
     now = f", now with *{say(card.owner_name, 120)}*" if card.owner_name else ""
     return _form(
@@ -302,6 +305,10 @@ def reassign_form(card: CardState, reps: Mapping[str, str], private: str) -> Blo
             _input(names.NOTE, "Why?", _words()),
         ],
     )
+
+
+def _options(known: Sequence[tuple[str, str]]) -> list[Block]:
+    return [{"text": plain_text(label), "value": value} for value, label in known]
 
 
 def _form(callback: str, title: str, submit: str, private: str, blocks: list[Block]) -> Block:

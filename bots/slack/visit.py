@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from bots.slack.client import Refused, SlackApi
+from bots.slack.text import say
 from connector.errors import Configuration, Fatal, Retriable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Visit:
         """Say how something that is done already ended. If Slack cannot be reached the answer is lost, not the deed: trying
         again would do it a second time."""
         try:
-            self.tell(text)
+            self.tell(say(text, 1000))
         except Retriable as error:
             log.warning("slack.answer_lost", why=str(error))
 

@@ -27,8 +27,8 @@ def handle(visit: Visit, payload: Mapping[str, Any]) -> None:
         visit.tell("This button is from an older version of the app. Please use the newest card of this lead.")
         return
     actor = access.actor_of(visit.house, visit.api, visit.user)
-    if actor is None:
-        visit.tell(access.UNLINKED)
+    if isinstance(actor, str):
+        visit.tell(actor)
         return
     card = commands.card(visit.house, lead_id)
     if card is None:
@@ -79,7 +79,7 @@ def why(visit: Visit, actor: Actor, card: CardState) -> None:
     """The score's reasons and the decision's verdicts."""
     found = commands.why(visit.house, card.lead_id)
     if found is None:
-        visit.tell(access.GONE)
+        visit.tell("Nothing was decided about this lead yet: it has not been given to anybody.")
         return
     visit.tell(f"Why lead {card.lead_id} is where it is", blocks.why_answer(found, actor.rep_id))
 

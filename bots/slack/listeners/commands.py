@@ -32,8 +32,8 @@ def handle(visit: Visit, payload: Mapping[str, Any]) -> None:
         visit.tell(f"Which lead?\n{grammar.usage(command, call.verb)}")
         return
     actor = access.actor_of(visit.house, visit.api, visit.user)
-    if actor is None:
-        visit.tell(access.UNLINKED)
+    if isinstance(actor, str):
+        visit.tell(actor)
         return
     card = _one_lead(visit, call)
     if card is None:

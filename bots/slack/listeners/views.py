@@ -21,8 +21,8 @@ def handle(visit: Visit, payload: Mapping[str, Any], private: Mapping[str, Any])
         visit.tell("This form is from an older version of the app. Please open it again.")
         return
     actor = access.actor_of(visit.house, visit.api, visit.user)
-    if actor is None:
-        visit.tell(access.UNLINKED)
+    if isinstance(actor, str):
+        visit.tell(actor)
         return
     card = commands.card(visit.house, lead_id)
     if card is None:
