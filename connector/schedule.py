@@ -1,7 +1,7 @@
 """The clock process: what must happen again and again. Any number may run; the one that holds the lease acts.
 
-It rings doorbells for rows whose bell was missed, seals the audit trail and sends digests. It does no work of the pipeline
-itself, so a slow CRM or a long training never holds it up.
+It rings doorbells for rows whose bell was missed or whose moment has come (digests, retries), and seals the audit trail. It does
+no work of the pipeline itself, so a slow CRM or a long training never holds it up.
 """
 
 from __future__ import annotations
@@ -31,24 +31,19 @@ TICK_S = 0.25
 
 @dataclass
 class Chore:
-    """One thing to do every so many seconds. `call` answers with counts, for the log."""
+    """One thing to do every so many seconds."""
 
     name: str
     every_s: float
-    call: Callable[[House], object]
+    call: Callable[[], object]
     due: float = 0.0
 
 
-def chores() -> list[Chore]:
+def chores(house: House) -> list[Chore]:
     """All of them, soonest first."""
-    from connector.pipeline.digest import flush
-    from connector.pipeline.sweep import sweep
+    from connector.pipeline.sweep import Sweeper
 
-    return [
-        Chore("sweep", 0.5, sweep),
-        Chore("seal", 2.0, lambda house: house.audit.seal()),
-        Chore("digest", 60.0, flush),
-    ]
+    return [Chore("sweep", 0.5, Sweeper(house).sweep), Chore("seal", 2.0, house.audit.seal)]
 
 
 class Schedule:
@@ -68,7 +63,7 @@ class Schedule:
             if self._steady() < chore.due:
                 continue
             try:
-                chore.call(self._house)
+                chore.call()
             except LeadswitchError as error:
                 log.warning("chore failed", chore=chore.name, error=str(error))
             except Exception:  # one broken chore must not stop the others, and the next turn may go well
@@ -103,7 +98,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    schedule = Schedule(house, chores(), f"{socket.gethostname()}:{os.getpid()}")
+    schedule = Schedule(house, chores(house), f"{socket.gethostname()}:{os.getpid()}")
     log.info("clock started")
     while not stop.is_set():
         schedule.tick()

@@ -71,6 +71,8 @@ def why(
 
     with opened_house() as house:
         answer = ask(house, _lead_id(house, lead))
+    if answer is None:
+        fail(f"Nothing was decided about {lead} yet.")
     if as_json:
         show_json(asdict(answer))
         return
@@ -135,8 +137,6 @@ def features(
 
 def _lead_id(house: House, named: str) -> int:
     """The id of the one lead that `named` means."""
-    if named.isdigit() and house.leads.get(int(named)):
-        return int(named)
     from connector.commands import find_leads
 
     found = find_leads(house, named)

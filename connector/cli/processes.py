@@ -66,7 +66,7 @@ def worker(leash: Leash = None) -> None:
 
 
 def clock(leash: Leash = None) -> None:
-    """Run the clock: sweeps work whose doorbell was missed, seals the audit trail, sends digests. Several may run; one acts.
+    """Run the clock: rings for work that was missed or is now due, seals the audit trail. Several may run; one acts.
 
     Example: leadswitch clock
     """

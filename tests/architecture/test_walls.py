@@ -92,7 +92,7 @@ HEAVY = {"catboost", "numpy", "pandas", "sklearn", "scipy", "slack_bolt", "opena
     ("statement", "unwanted"),
     [
         ("import connector.cli, connector.supervisor", HEAVY | {"peewee", "dramatiq", "rich", "httpx"}),
-        ("import connector.bootstrap, connector.schedule; connector.schedule.chores()", HEAVY | {"uvicorn"}),
+        ("import connector.bootstrap, connector.schedule, connector.pipeline.sweep", (HEAVY - {"numpy"}) | {"uvicorn"}),
         ("import webhooks.app", HEAVY - {"numpy", "slack_bolt"}),
         ("import scoring.scorer, scoring.bundle", {"sklearn", "pandas", "scipy", "matplotlib", "plotly"}),
     ],

@@ -45,7 +45,7 @@ def house(tmp_path: Path, hands: Hands) -> House:
 
 
 def counting(name: str, every_s: float, ran: list[str]) -> Chore:
-    return Chore(name, every_s, lambda _: ran.append(name))
+    return Chore(name, every_s, lambda: ran.append(name))
 
 
 def test_chores_run_when_due_and_not_before(house: House, hands: Hands) -> None:
@@ -62,7 +62,7 @@ def test_chores_run_when_due_and_not_before(house: House, hands: Hands) -> None:
 def test_a_chore_that_fails_stops_no_other_and_is_tried_again(house: House, hands: Hands, error: Exception) -> None:
     ran: list[str] = []
 
-    def fail(_: House) -> None:
+    def fail() -> None:
         ran.append("failed")
         raise error
 
