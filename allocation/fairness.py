@@ -1,0 +1,231 @@
+"""Who is next, and how far each rep is from what is due to them: the ledger of one line (a team and a tier).
+
+Every lead of the line adds to each rep in the pool their share of it, and takes one whole lead from whoever got it. What is left
+is the rep's *credit*: leads due (+) or had ahead of time (-). The next lead goes to the rep whose turn has begun (credit
+above nought) and is due first. This is "earliest eligible virtual deadline first" (Stoica and Abdel-Wahab 1995; the windows
+are those of Pfair scheduling, Baruah et al. 1996): it keeps every credit strictly within one lead for any weights, which plain
+smooth weighted round robin ("most credit first") does not.
+
+The pool are the reps who could take a lead now (active, there, below their caps); the eligible ones are those in the pool
+who also have the skill and territory for this lead. A lead only some can take still counts for all of the pool, so those who
+take the special leads get fewer of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, Self
+
+from allocation.terms import Fairness
+
+#: Credits are sums of floats: below this they count as nought.
+EPSILON: Final = 1e-9
+REJECT_WINDOW: Final = timedelta(days=7)
+
+
+class Presence(StrEnum):
+    """Where a rep with a seat is, as the line last saw it."""
+
+    HERE = "here"
+    OFF = "off"  # outside hours, on a public holiday or at a cap: the credit waits
+    AWAY = "away"  # paused, on leave or deactivated: the credit is made up for slowly after the return
+
+
+class Seat(NamedTuple):
+    """One rep's account in one line. `last` is the step of the last lead; `due` and `value_due` are what was due in leads and in
+    expected value over all time, `taken` and `value` what was got; `owed` is made up for by a boosted share; `weight` is the
+    one they were last here with; `rejects` are the moments (epoch seconds) of rejects that were credited."""
+
+    credit: float = 0.0
+    presence: Presence = Presence.HERE
+    owed: float = 0.0
+    last: int = 0
+    taken: int = 0
+    due: float = 0.0
+    value: float = 0.0
+    value_due: float = 0.0
+    weight: float = 0.0
+    rejects: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The ledger of one line. The credits of the reps who are here always sum to nought."""
+
+    key: str
+    steps: int = 0
+    seats: Mapping[str, Seat] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values; floats survive exactly."""
+        return {"key": self.key, "steps": self.steps, "seats": {rep: list(seat) for rep, seat in self.seats.items()}}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | str) -> Self:
+        """Read what `to_json` wrote, as values or as text. Raises ValueError, KeyError or TypeError on anything else."""
+        values = json.loads(stored) if isinstance(stored, str) else stored
+        seats = {
+            rep: Seat._make((credit, Presence(presence), *rest, tuple(rejects)))
+            for rep, (credit, presence, *rest, rejects) in values["seats"].items()
+        }
+        return cls(str(values["key"]), int(values["steps"]), seats)
+
+
+class Turn(NamedTuple):
+    """A rep's place in the rotation for one lead. Smaller is sooner; `due` is in leads of the line per unit of share."""
+
+    late: bool  # the turn has not begun
+    due: float
+    last: int
+    rep: str
+
+
+def attend(
+    rotation: Rotation, pool: Mapping[str, float], away: Collection[str], leave: Collection[str], terms: Fairness
+) -> Rotation:
+    """Note who is here. `pool` maps the reps who could take a lead to their weights; `away` are those paused, on leave or
+    deactivated, `leave` those of them whose absence earns a bounded catch-up.
+
+    A joiner starts at par. Who was off comes back to the credit they left with. Who was away comes back with no credit in
+    hand: what they left with and, for leave, what the line gave out meanwhile is owed, up to a limit.
+    """
+    seats = dict(rotation.seats)
+    moved = False
+    total = sum(pool.values())
+    for rep, seat in rotation.seats.items():
+        if rep in pool:
+            if seat.presence is not Presence.HERE:
+                seats[rep], moved = _returned(seat, terms), True
+            continue
+        presence = Presence.AWAY if rep in away or seat.presence is Presence.AWAY else Presence.OFF
+        moved = moved or seat.presence is Presence.HERE
+        if presence is not seat.presence:
+            seat = seats[rep] = seat._replace(presence=presence)
+        if rep in leave and total > 0:
+            seats[rep] = seat._replace(owed=min(terms.catch_up_leads, seat.owed + seat.weight / (total + seat.weight)))
+    for rep, weight in pool.items():
+        seat = seats.get(rep) or Seat()
+        if seat.weight != weight:
+            seats[rep] = seat._replace(weight=weight)
+    return replace(rotation, seats=_levelled(seats, pool) if moved else seats)
+
+
+def _returned(seat: Seat, terms: Fairness) -> Seat:
+    if seat.presence is Presence.OFF:
+        return seat._replace(presence=Presence.HERE)
+    owed = min(terms.catch_up_leads, seat.owed + max(seat.credit, 0.0))
+    return seat._replace(presence=Presence.HERE, owed=owed, credit=min(seat.credit, 0.0))
+
+
+def _levelled(seats: dict[str, Seat], pool: Mapping[str, float]) -> dict[str, Seat]:
+    """Spread what leavers took along and returners brought over the pool by weight, so that credits sum to nought again."""
+    surplus = sum(seats[rep].credit for rep in pool)
+    total = sum(pool.values())
+    if total > 0 and abs(surplus) > EPSILON:
+        for rep, weight in pool.items():
+            seats[rep] = seats[rep]._replace(credit=seats[rep].credit - surplus * weight / total)
+    return seats
+
+
+def shares(rotation: Rotation, pool: Mapping[str, float], terms: Fairness) -> dict[str, float]:
+    """What part of the next lead is due to each rep of the pool; sums to 1. Who is owed leads has at most `catch_up` times
+    their share until it is made up for, and the others together keep at least half of theirs."""
+    total = sum(pool.values())
+    if total <= 0:
+        return {}
+    plain = {rep: weight / total for rep, weight in pool.items()}
+    boost = _boost(rotation, plain, terms)
+    if boost <= 1.0:
+        return plain
+    owed = sum(share for rep, share in plain.items() if rotation.seats[rep].owed > EPSILON)
+    rest = (1.0 - boost * owed) / (1.0 - owed)
+    return {rep: share * (boost if rotation.seats[rep].owed > EPSILON else rest) for rep, share in plain.items()}
+
+
+def _boost(rotation: Rotation, plain: Mapping[str, float], terms: Fairness) -> float:
+    owed = sum(share for rep, share in plain.items() if rotation.seats[rep].owed > EPSILON)
+    if not 0.0 < owed < 1.0 - EPSILON:
+        return 1.0
+    return min(terms.catch_up, 1.0 + 0.5 * (1.0 - owed) / owed)
+
+
+def turns(rotation: Rotation, parts: Mapping[str, float], eligible: Iterable[str]) -> list[Turn]:
+    """The eligible reps in the order of the rotation, the next one first. `parts` are the `shares` of the pool."""
+    able = [rep for rep in eligible if parts.get(rep, 0.0) > 0.0]
+    if not able:
+        return []
+    credits = {rep: rotation.seats[rep].credit + parts[rep] for rep in able}
+    # Among those who can take this lead the credits must sum to one lead, as they do when that is the whole pool.
+    surplus = (sum(credits.values()) - 1.0) / sum(parts[rep] for rep in able)
+    order = []
+    for rep in able:
+        credit = credits[rep] - parts[rep] * surplus
+        order.append(Turn(credit <= EPSILON, round((1.0 - credit) / parts[rep], 9), rotation.seats[rep].last, rep))
+    return sorted(order)
+
+
+def give(
+    rotation: Rotation, parts: Mapping[str, float], rep_id: str, plain_total: Mapping[str, float], value: float = 0.0
+) -> Rotation:
+    """Write one lead into the ledger: `parts` due to the pool, the whole lead got by `rep_id`.
+
+    `plain_total` is the pool with its weights, to see how much of a boosted share was catching up; `value` the lead's expected
+    value. A rep outside the pool (an owner who is away) is charged alone.
+    """
+    total = sum(plain_total.values())
+    step = rotation.steps + 1
+    seats = dict(rotation.seats)
+    for rep, part in parts.items():
+        seat = seats[rep]
+        owed = seat.owed and max(0.0, seat.owed - max(0.0, part - plain_total[rep] / total))
+        seats[rep] = seat._replace(
+            credit=seat.credit + part, owed=owed, due=seat.due + part, value_due=seat.value_due + part * value
+        )
+    seat = seats.get(rep_id) or Seat(presence=Presence.OFF)
+    seats[rep_id] = seat._replace(credit=seat.credit - 1.0, taken=seat.taken + 1, last=step, value=seat.value + value)
+    return Rotation(rotation.key, step, seats)
+
+
+def take_back(rotation: Rotation, rep_id: str, terms: Fairness) -> Rotation:
+    """Undo one lead of a rep who did not keep it.
+
+    As much of it as leaves everybody within one lead is undone at once; the rest is owed, up to the limit.
+    """
+    seat = rotation.seats.get(rep_id)
+    if seat is None or seat.taken == 0:
+        return rotation
+    seats = dict(rotation.seats)
+    here = {rep: other.weight for rep, other in seats.items() if other.presence is Presence.HERE}
+    total = sum(here.values())
+    now = 0.0
+    if rep_id in here and total > here[rep_id] > 0:
+        room = [(1.0 + seats[rep].credit) * total / weight for rep, weight in here.items() if rep != rep_id and weight > 0]
+        now = max(0.0, min(1.0, (1.0 - seat.credit) / (1.0 - here[rep_id] / total), *room))
+    owed = min(terms.catch_up_leads, seat.owed + 1.0 - now)
+    seats[rep_id] = seat._replace(credit=seat.credit + now, owed=owed, taken=seat.taken - 1)
+    return replace(rotation, seats=_levelled(seats, here) if now else seats)
+
+
+def credit_reject(rotation: Rotation, rep_id: str, at: datetime, terms: Fairness) -> Rotation:
+    """Give the lead back to the account of a rep who passed it on, at most `reject_credits` times in seven days.
+
+    A lead lost to a missed deadline is never given back: do not call this for it.
+    """
+    seat = rotation.seats.get(rep_id)
+    if seat is None:
+        return rotation
+    since = (at - REJECT_WINDOW).timestamp()
+    rejects = tuple(moment for moment in seat.rejects if moment > since)
+    if len(rejects) >= terms.reject_credits:
+        return rotation
+    seats = {**rotation.seats, rep_id: seat._replace(rejects=(*rejects, at.timestamp()))}
+    return take_back(replace(rotation, seats=seats), rep_id, terms)
+
+
+def unfairness(rotation: Rotation) -> float:
+    """The largest distance of a present rep from what is due to them, in leads."""
+    return max((abs(seat.credit) for seat in rotation.seats.values() if seat.presence is Presence.HERE), default=0.0)

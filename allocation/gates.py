@@ -1,0 +1,175 @@
+"""The gates, in order: active, availability, capacity, skill, territory, excluded. The first that is closed is the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, NamedTuple
+
+from allocation.hours import ALWAYS, Calendar, zone_of
+from allocation.policy import Plan, Policy
+from allocation.rep import Caps, LeadFacts, Rep
+from allocation.terms import in_postcodes
+from leads.enums import Gate
+
+FOREVER: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=366)
+ATTRIBUTE: Final = {"language": "languages", "product": "products", "industry": "industries"}
+
+
+class Closed(NamedTuple):
+    """The gate that was closed for a rep. `away` and `leave` say what kind of absence it was, for the rotation."""
+
+    gate: Gate
+    detail: str
+    away: bool = False
+    leave: bool = False
+
+
+class Local(NamedTuple):
+    """A moment on somebody's clock."""
+
+    day: date
+    minute: int
+    moment: datetime
+
+
+@dataclass(slots=True)
+class Clocks:
+    """One moment on every clock it was asked for, each worked out once: 200 reps share a handful of zones."""
+
+    at: datetime
+    default_zone: str = "UTC"
+    _seen: dict[str, Local] = field(default_factory=dict)
+
+    def local(self, zone: str) -> Local:
+        """The moment in `zone`; in the default zone when there is no such zone (`check_roster` reports that)."""
+        found = self._seen.get(zone)
+        if found is None:
+            try:
+                moment = self.at.astimezone(zone_of(zone))
+            except ValueError:
+                moment = self.at.astimezone(zone_of(self.default_zone))
+            found = self._seen[zone] = Local(moment.date(), moment.hour * 60 + moment.minute, moment)
+        return found
+
+
+def first_closed(
+    rep: Rep,
+    lead: LeadFacts,
+    plan: Plan,
+    policy: Policy,
+    clocks: Clocks,
+    exclude: Collection[str] = (),
+    off: Collection[Gate] = (),
+) -> Closed | None:
+    """The first closed gate for one rep of the team, or None when the rep can have the lead. `off` are gates not asked."""
+    if not rep.active:
+        return Closed(Gate.ACTIVE, "not active", away=True)
+    weight = plan.team.weights.get(rep.id, rep.weight)
+    if weight <= 0:
+        return Closed(Gate.ACTIVE, f"has weight 0 in team {plan.team.name}", away=True)
+    closed = None
+    if Gate.AVAILABILITY not in off:
+        closed = _absence(rep, clocks.at) or _off_hours(rep, policy.calendar, clocks)
+    if closed is None and Gate.CAPACITY not in off:
+        closed = _full(rep, lead, plan, policy, clocks)
+    if closed is None and Gate.SKILL not in off:
+        closed = _unskilled(rep, lead, plan)
+    if closed is None and Gate.TERRITORY not in off:
+        closed = _elsewhere(rep, lead)
+    if closed is None and rep.id in exclude:
+        closed = Closed(Gate.EXCLUDED, "had this lead before")
+    return closed
+
+
+def _absence(rep: Rep, at: datetime) -> Closed | None:
+    if rep.paused_until is not None and at < rep.paused_until:
+        until = "" if rep.paused_until >= FOREVER else f" until {_stamp(rep.paused_until)}"
+        return Closed(Gate.AVAILABILITY, f"paused{until}", away=True)
+    for start, end in rep.pto:
+        if start <= at < end:
+            return Closed(Gate.AVAILABILITY, f"on leave until {_stamp(end)}", away=True, leave=True)
+    return None
+
+
+def _off_hours(rep: Rep, default: Calendar, clocks: Clocks) -> Closed | None:
+    calendar = rep.calendar(default)
+    local = clocks.local(calendar.zone)
+    if calendar.is_holiday(local.day):
+        return Closed(Gate.AVAILABILITY, f"public holiday in {calendar.country}")
+    for begin, end in (calendar.week or ALWAYS)[local.day.weekday()]:
+        if begin <= local.minute < end:
+            return None
+    return Closed(Gate.AVAILABILITY, f"outside working hours ({local.moment:%a %H:%M} in {calendar.zone})")
+
+
+def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks) -> Closed | None:
+    caps = rep.caps.over(plan.team.caps).over(policy.caps)
+    if caps != NO_CAPS:
+        closed = _over(caps, rep.open_leads, [taken.at for taken in rep.recent], rep, policy, clocks, "")
+        if closed:
+            return closed
+    tier_caps = policy.tier_caps.get(lead.tier)
+    if tier_caps is None:
+        return None
+    moments = [taken.at for taken in rep.recent if taken.tier is lead.tier]
+    kind = f" of tier {lead.tier.value.upper()}"
+    return _over(tier_caps, rep.open_by_tier.get(lead.tier, 0), moments, rep, policy, clocks, kind)
+
+
+NO_CAPS: Final = Caps()
+
+
+def _over(
+    caps: Caps, open_leads: int, moments: list[datetime], rep: Rep, policy: Policy, clocks: Clocks, kind: str
+) -> Closed | None:
+    if caps.open is not None and open_leads >= caps.open:
+        return Closed(Gate.CAPACITY, f"{open_leads} open leads{kind}, the cap is {caps.open}")
+    limits = ((caps.hour, "hour"), (caps.day, "day"), (caps.week, "week"))
+    if all(limit is None for limit, _ in limits):
+        return None
+    starts = _window_starts(clocks, rep.calendar(policy.calendar).zone, bool(caps.rolling))
+    for (limit, word), start in zip(limits, starts, strict=True):
+        if limit is None:
+            continue
+        count = sum(1 for moment in moments if moment >= start)
+        if count >= limit:
+            span = f"in the last {word}" if caps.rolling else f"this {word}" if word != "day" else "today"
+            return Closed(Gate.CAPACITY, f"{count} new leads{kind} {span}, the cap is {limit}")
+    return None
+
+
+def _window_starts(clocks: Clocks, zone: str, rolling: bool) -> tuple[datetime, datetime, datetime]:
+    """Where the running hour, day and week began, in UTC: aware moments of one zone would be compared by wall clock."""
+    if rolling:
+        return clocks.at - timedelta(hours=1), clocks.at - timedelta(days=1), clocks.at - timedelta(days=7)
+    moment = clocks.local(zone).moment
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    hour = clocks.at.astimezone(UTC) - timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+    monday = midnight - timedelta(days=midnight.weekday())
+    return hour, midnight.astimezone(UTC), monday.astimezone(UTC)
+
+
+def _unskilled(rep: Rep, lead: LeadFacts, plan: Plan) -> Closed | None:
+    for skill in plan.skills:
+        wanted = getattr(lead, skill)
+        if wanted is not None and wanted not in getattr(rep, ATTRIBUTE[skill]):
+            return Closed(Gate.SKILL, f"lacks {skill} {wanted}")
+    return None
+
+
+def _elsewhere(rep: Rep, lead: LeadFacts) -> Closed | None:
+    """A place that is not known closes no gate: it would keep the lead from everybody who has a territory."""
+    place = rep.territory
+    if place.countries and lead.country is not None and lead.country not in place.countries:
+        return Closed(Gate.TERRITORY, f"does not cover {lead.country}")
+    if place.regions and lead.region is not None and lead.region not in place.regions:
+        return Closed(Gate.TERRITORY, f"does not cover {lead.region}")
+    if place.postcodes and lead.postcode is not None and not in_postcodes(lead.postcode, place.postcodes):
+        return Closed(Gate.TERRITORY, f"does not cover postcode {lead.postcode}")
+    return None
+
+
+def _stamp(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,128 @@
+"""The record of a decision, and the decision again from that record alone. No names and nothing about the person in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from allocation.decide import decide, keep, override
+from allocation.fairness import Rotation
+from allocation.policy import Policy, read_policy
+from allocation.rep import Caps, LeadFacts, Rep, Taken, Territory
+from leads.enums import DecisionOutcome, Tier
+from leads.results import Decision
+
+FORM: Final = 1  # the form of the record; a reader of another form must say so
+
+
+def record(
+    lead: LeadFacts,
+    roster: Sequence[Rep],
+    policy: Policy,
+    rotation: Rotation,
+    at: datetime,
+    decision: Decision,
+    exclude: frozenset[str] = frozenset(),
+    draw: float | None = None,
+) -> dict[str, Any]:
+    """Everything the decision was made from, as plain JSON values. `rotation` is the ledger from *before* the decision.
+
+    For `keep` and `override` pass what was passed to them; the ledger must already have the `previous` rep's lead back.
+    """
+    return {
+        "form": FORM,
+        "lead": _plain(lead),
+        "roster": [_plain(rep, leave_out=("name",)) for rep in roster],
+        "policy": dict(policy.tables),
+        "policy_version": policy.version,
+        "rotation": rotation.to_json(),
+        "at": at.isoformat(),
+        "exclude": sorted(exclude),
+        "draw": draw,
+        "answer": {
+            "outcome": decision.outcome.value,
+            "rep": decision.rep_id,
+            "method": decision.method,
+            "because": decision.because,
+        },
+    }
+
+
+def replay(record: Mapping[str, Any]) -> Decision:
+    """Decide again from a record. Raises ValueError when the record is of another form or was changed."""
+    if record.get("form") != FORM:
+        raise ValueError(f"this decision record has form {record.get('form')!r}; only form {FORM} can be replayed")
+    policy = read_policy(record["policy"], "the recorded policy")
+    if policy.version != record["policy_version"]:
+        raise ValueError(f"the recorded policy has content {policy.version} but says {record['policy_version']}: it was changed")
+    lead, roster = _lead(record["lead"]), [_rep(values) for values in record["roster"]]
+    rotation, at = Rotation.from_json(record["rotation"]), _moment(record["at"])
+    answer = record["answer"]
+    inputs = (roster, policy, rotation, at)
+    if answer["outcome"] == DecisionOutcome.OVERRIDDEN:
+        return override(lead, answer["rep"], *inputs, because=answer["because"])[0]
+    if answer["outcome"] == DecisionOutcome.KEPT and lead.existing_owner != answer["rep"]:
+        return keep(lead, answer["rep"], *inputs, because=answer["because"])[0]
+    return decide(lead, *inputs, frozenset(record["exclude"]), record["draw"])[0]
+
+
+def _plain(item: LeadFacts | Rep, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields that differ from their default, as JSON values."""
+    values = {}
+    for entry in fields(item):
+        value = getattr(item, entry.name)
+        default = entry.default_factory() if entry.default_factory is not MISSING else entry.default
+        if entry.name not in leave_out and value != default:
+            values[entry.name] = _value(value)
+    return values
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, Caps):
+        return [value.open, value.hour, value.day, value.week, value.rolling]
+    if isinstance(value, Taken):
+        return [_value(value.at), value.tier.value]
+    if isinstance(value, Territory):
+        return [sorted(value.countries), sorted(value.regions), [list(pair) for pair in value.postcodes]]
+    if isinstance(value, Mapping):
+        return {str(key): _value(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    return value
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _lead(values: Mapping[str, Any]) -> LeadFacts:
+    read = dict(values)
+    read["tier"] = Tier.read(read.get("tier", "unknown"))
+    read["tags"] = frozenset(read.get("tags", ()))
+    return LeadFacts(**read)
+
+
+def _rep(values: Mapping[str, Any]) -> Rep:
+    read = dict(values)
+    for key in ("teams", "languages", "products", "industries", "by_person"):
+        read[key] = frozenset(read.get(key, ()))
+    for key in ("open_by_tier", "tier_skill"):
+        read[key] = {Tier.read(tier): number for tier, number in read.get(key, {}).items()}
+    for key in ("paused_until", "last_assigned_at"):
+        read[key] = _moment(read[key]) if read.get(key) else None
+    read["pto"] = tuple((_moment(start), _moment(end)) for start, end in read.get("pto", ()))
+    read["recent"] = tuple(Taken(_moment(at), Tier.read(tier)) for at, tier in read.get("recent", ()))
+    if "caps" in read:
+        read["caps"] = Caps(*read["caps"])
+    if "hours" in read:
+        read["hours"] = tuple(tuple((begin, end) for begin, end in spans) for spans in read["hours"])
+    if "territory" in read:
+        countries, regions, postcodes = read["territory"]
+        read["territory"] = Territory(frozenset(countries), frozenset(regions), tuple((low, high) for low, high in postcodes))
+    return Rep(**read)
