@@ -96,6 +96,18 @@ def progress(title: str) -> Iterator[Report]:
 
 
 @contextmanager
+def counting(title: str, what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """As `progress`, for work whose size may not be known: `report(done, total)` with a total of None."""
+    with progress(title) as report:
+
+        def tell(done: int, total: int | None) -> None:
+            of = f" of {total:,}" if total else ""
+            report(done / total if total else 0.0, f"{done:,}{of} {what}")
+
+        yield tell
+
+
+@contextmanager
 def opened_house() -> Iterator[House]:
     """The house of the settings, closed at the end. A new SQLite file is made ready; PostgreSQL is migrated on purpose only.
 

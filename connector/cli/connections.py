@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from connector.cli.answers import AsJson, opened_house, progress, show_facts, show_rows, wrong
+from connector.cli.answers import AsJson, counting, opened_house, show_facts, show_rows, wrong
 
 app = typer.Typer(help="Configured accounts of CRMs and e-mail tools.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(metavar="CONNECTION", help="As in leadswitch.toml: [connections.CONNECTION].")]
@@ -62,9 +63,9 @@ def backfill(name: Name, as_json: AsJson = False) -> None:
 
     with opened_house() as house:
         _crm(name, house.crm_connections())
-        with progress(f"Reading {name}") as report:
+        with counting(f"Reading {name}", "leads") as report:
             read = run(house, name, report)
-    show_facts(_counts(read), as_json)
+    show_facts(asdict(read), as_json)
 
 
 @app.command()
@@ -77,19 +78,11 @@ def reconcile(name: Name, as_json: AsJson = False) -> None:
 
     with opened_house() as house:
         _crm(name, house.crm_connections())
-        with progress(f"Comparing {name}") as report:
+        with counting(f"Comparing {name}", "leads") as report:
             found = run(house, name, report)
-    show_facts(_counts(found), as_json)
+    show_facts(asdict(found), as_json)
 
 
 def _crm(name: str, crms: list[str]) -> None:
     if name not in crms:
         wrong(f"{name} is not a CRM connection; there are: {', '.join(crms) or 'none'}.")
-
-
-def _counts(record: object) -> dict[str, object]:
-    from dataclasses import asdict, is_dataclass
-
-    if is_dataclass(record) and not isinstance(record, type):
-        return asdict(record)
-    return dict(record) if isinstance(record, dict) else {"done": record}

@@ -47,14 +47,18 @@ def import_file(
 
 
 def train(as_json: AsJson = False) -> None:
-    """Train a model on the leads whose outcome is known, newest last, and use it if it beats what is in use.
+    """Train a model on the leads whose outcome is known, judged on the newest of them, and use it from then on.
 
     Example: leadswitch train
     """
     from connector.pipeline.training import run
+    from scoring.training import NotEnough
 
     with opened_house() as house, progress("Training") as report:
-        record = run(house, report)
+        try:
+            record = run(house, report)
+        except NotEnough as error:
+            fail(str(error))
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
     show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **record.metrics}, as_json)
 
