@@ -283,7 +283,7 @@ def pass_form(card: CardState, private: str) -> Block:
 
 def reassign_form(card: CardState, reps: Mapping[str, str], private: str) -> Block:
     """The form behind Reassign. `reps` are id → name, in the order shown; up to 10,000."""
-    known = [(rep, fit(name, MAX_BUTTON) or "?") for rep, name in reps.items() if len(rep) <= 150][:10_000]
+    known = [(rep, name) for rep, name in reps.items() if len(rep) <= 150][:10_000]
     groups = [known[start : start + 100] for start in range(0, len(known), 100)]  # Slack: 100 options, or 100 groups of 100
     select: Block = {"type": "static_select", "action_id": names.REP}
     if len(groups) == 1:
@@ -308,7 +308,7 @@ def reassign_form(card: CardState, reps: Mapping[str, str], private: str) -> Blo
 
 
 def _options(known: Sequence[tuple[str, str]]) -> list[Block]:
-    return [{"text": plain_text(label), "value": value} for value, label in known]
+    return [{"text": plain_text(fit(label, MAX_BUTTON) or "?"), "value": value} for value, label in known]
 
 
 def _form(callback: str, title: str, submit: str, private: str, blocks: list[Block]) -> Block:

@@ -56,12 +56,11 @@ JSON = {"content-type": "application/json"}
 
 def send(inbox: Inbox, body: bytes, headers: Mapping[str, str], method: str = "POST", query: str = "") -> httpx.Response:
     app = asgi.build(SlackSettings(signing_secret=SecretStr(SECRET)), inbox, StoppedClock())
+    encoded = {name.encode(): value.encode() for name, value in headers.items()}
 
     async def go() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
-            return await client.request(
-                method, f"/slack/events{query}", content=body, headers={name: value.encode() for name, value in headers.items()}
-            )
+            return await client.request(method, f"/slack/events{query}", content=body, headers=encoded)
 
     return asyncio.run(go())
 
