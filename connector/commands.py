@@ -12,13 +12,13 @@ from typing import Any
 from connector.bootstrap import House
 from connector.errors import Configuration
 from connector.pipeline.alerts import ask_cards
-from connector.pipeline.allocate import announce, choose, pick
-from connector.pipeline.normalise import normalise_email
+from connector.pipeline.allocate import announce, choose, pick, read_verdicts
+from connector.pipeline.normalise import normalise, normalise_email
 from connector.pipeline.roster import SETTABLE
 from connector.storage.reps import StoredRep
 from connector.storage.scores import StoredScore
 from leads.enums import DecisionOutcome, Outcome, Role, Tier
-from leads.records import Engagement, Lead
+from leads.records import Engagement, Lead, LeadChange
 from leads.results import Score, Verdict
 
 SEARCHED = 2_000
@@ -225,7 +225,7 @@ def why(house: House, lead_id: int) -> Why | None:
     if decision is None:
         return None
     stored = house.scores.get(decision.score_id) if decision.score_id else None
-    verdicts = verdicts_of(decision.record)
+    verdicts = read_verdicts(decision.record)
     return Why(
         lead_id,
         decision.id,
@@ -239,13 +239,6 @@ def why(house: House, lead_id: int) -> Why | None:
         house.reps.names(),
         stored.score if stored else None,
     )
-
-
-def verdicts_of(record: Mapping[str, Any]) -> Sequence[Verdict]:
-    """The verdicts kept in a decision's record."""
-    from allocation.replay import read_verdicts
-
-    return read_verdicts(record)
 
 
 # -- acting
@@ -285,7 +278,7 @@ def pass_on(house: House, lead_id: int, actor: Actor, reason: str) -> Done:
         house.decisions.close(lead.id, house.clock.now(), "passed")
         house.leads.set_owner(lead.id, None, pinned=False)
         stored = house.scores.newest(lead.id)
-        decision = pick(house, lead, stored, actor.label, reason=reason)
+        decision = pick(house, lead, stored, actor.label, reason=reason, passed_by=assignment.rep_id)
         _after(house, lead, stored, decision.rep_id)
         if decision.outcome is DecisionOutcome.HELD:
             house.leads.touch(lead.id)  # due again: the clock tries until somebody is free
@@ -351,10 +344,8 @@ def set_rep(house: House, rep_id: str, changes: Mapping[str, Any], actor: Actor)
         return after
 
 
-def add_lead(house: House, change: Any, actor: Actor) -> int:
+def add_lead(house: House, change: LeadChange, actor: Actor) -> int:
     """Take in one lead by the API and route it; returns its id."""
-    from connector.pipeline.normalise import normalise
-
     with house.db.transaction():
         applied = house.leads.apply("api", normalise(change), live=True)
         house.audit.add(actor.label, "lead.added", f"lead:{applied.lead_id}", lead_id=applied.lead_id)

@@ -3,22 +3,24 @@ the lead's lock, on the newest score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import structlog
 
-from allocation.decide import decide, keep, override, rotation_key
-from allocation.fairness import Rotation
-from allocation.rep import LeadFacts
+from allocation.decide import decide, keep, override, pass_back, rotation_key
+from allocation.fairness import Rotation, take_back
+from allocation.rep import LeadFacts, Rep
 from allocation.replay import record as record_decision
 from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards
 from connector.pipeline.roster import build_roster
 from connector.storage.scores import StoredScore
-from leads.enums import DecisionOutcome, EffectKind, Tier
+from leads.enums import DecisionOutcome, EffectKind, Gate, Tier, VerdictKind
 from leads.records import Lead
-from leads.results import Decision, Score
+from leads.results import Decision, Score, Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -46,17 +48,37 @@ def allocate(house: House, lead_id: int) -> Decision | None:
 
 
 def first_decision(house: House, lead: Lead, stored: StoredScore) -> Decision | None:
-    """Keep the CRM's owner, or let the engine pick; a lead already held is not recorded as held again."""
-    at = house.clock.now()
+    """Keep the CRM's owner, or let the engine pick; a lead already on the waiting list is not recorded as held again."""
     owner = house.reps.get(lead.owner_id) if lead.owner_id else None
     if owner is not None and owner.active:
-        roster = build_roster(house, at)
-        facts = LeadFacts.of(lead, stored.score)
-        decision = keep(facts, owner.id, roster, house.policy, at)
-        commit(house, lead, stored, decision, record_decision(decision, lead=facts, roster=roster, policy=house.policy), ENGINE)
+        table = lay_table(house, lead, stored)
+        decision, after = keep(table.facts, owner.id, table.roster, house.policy, table.rotation, table.at, charge=True)
+        settle(house, lead, table, decision, after, ENGINE)
         return decision
     newest = house.decisions.newest(lead.id)
     return pick(house, lead, stored, ENGINE, held_before=newest is not None and newest.outcome is DecisionOutcome.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Everything one decision is made from, read under its locks."""
+
+    at: datetime
+    facts: LeadFacts
+    roster: Sequence[Rep]
+    line: str
+    rotation: Rotation
+    stored: StoredScore | None
+
+
+def lay_table(house: House, lead: Lead, stored: StoredScore | None) -> Table:
+    """Lock the roster and read load and rotation, within the caller's transaction."""
+    house.decisions.lock_roster()
+    at = house.clock.now()
+    facts = LeadFacts.of(lead, stored.score if stored else None)
+    line = rotation_key(facts, house.policy)
+    state = house.decisions.rotation(line)
+    return Table(at, facts, build_roster(house, at), line, Rotation.from_json(state) if state else Rotation(line), stored)
 
 
 def pick(
@@ -66,40 +88,74 @@ def pick(
     actor: str,
     *,
     reason: str | None = None,
-    exclude: frozenset[str] = frozenset(),
+    passed_by: str | None = None,
     held_before: bool = False,
 ) -> Decision:
-    """Let the engine choose a rep, within the caller's transaction."""
-    at = house.clock.now()
-    policy = house.policy
-    house.decisions.lock_roster()
-    passed = {past.rep_id for past in house.decisions.history(lead.id) if past.closed_as == "passed"}
-    excluded = exclude | frozenset(passed)
-    facts = LeadFacts.of(lead, stored.score if stored else None)
-    roster = build_roster(house, at)
-    line = rotation_key(facts, policy)
-    before = Rotation.from_json(house.decisions.rotation(line))
-    decision, after = decide(facts, roster, policy, before, at, excluded)
+    """Let the engine choose a rep, within the caller's transaction. Whoever passed the lead before does not get it again."""
+    table = lay_table(house, replace(lead, owner_id=None), stored)
+    rotation = table.rotation
+    if passed_by is not None:
+        rotation = pass_back(rotation, passed_by, house.policy, table.at)
+    exclude = frozenset(past.rep_id for past in house.decisions.history(lead.id) if past.closed_as == "passed")
+    decision, after = decide(table.facts, table.roster, house.policy, rotation, table.at, exclude)
     if decision.outcome is DecisionOutcome.HELD and held_before:
         return decision
-    house.decisions.save_rotation(line, after.to_json())
-    record = record_decision(decision, lead=facts, roster=roster, policy=policy, rotation=before, exclude=excluded)
-    commit(house, lead, stored, decision, record, actor, reason)
+    settle(house, lead, replace(table, rotation=rotation), decision, after, actor, reason, exclude)
     return decision
 
 
 def choose(house: House, lead: Lead, rep_id: str, actor: str, reason: str | None, *, because: str) -> Decision:
     """Record a person's pick, within the caller's transaction: it always wins, and pins the lead."""
-    at = house.clock.now()
-    house.decisions.lock_roster()
-    stored = house.scores.newest(lead.id)
-    facts = LeadFacts.of(lead, stored.score if stored else None)
-    roster = build_roster(house, at)
-    decision = override(facts, rep_id, roster, house.policy, at, because)
-    record = record_decision(decision, lead=facts, roster=roster, policy=house.policy)
-    commit(house, lead, stored, decision, record, actor, reason)
+    table = lay_table(house, lead, house.scores.newest(lead.id))
+    rotation = take_back(table.rotation, lead.owner_id, house.policy.fairness) if lead.owner_id else table.rotation
+    decision, after = override(table.facts, rep_id, table.roster, house.policy, rotation, table.at, because)
+    settle(house, lead, replace(table, rotation=rotation), decision, after, actor, reason)
     house.leads.set_owner(lead.id, int(rep_id), pinned=True)
     return decision
+
+
+def settle(
+    house: House,
+    lead: Lead,
+    table: Table,
+    decision: Decision,
+    after: Rotation,
+    actor: str,
+    reason: str | None = None,
+    exclude: frozenset[str] = frozenset(),
+) -> None:
+    """Keep a decision with the ledger it moved and the record it can be replayed from."""
+    house.decisions.save_rotation(table.line, after.to_json())
+    record = record_decision(table.facts, table.roster, house.policy, table.rotation, table.at, decision, exclude)
+    record["verdicts"] = [_verdict(verdict) for verdict in decision.verdicts]
+    commit(house, lead, table.stored, decision, record, actor, reason)
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as kept; `read_verdicts` reads it."""
+    return {
+        "rep": verdict.rep_id,
+        "kind": verdict.kind.value,
+        "rank": verdict.rank,
+        "gate": verdict.gate.value if verdict.gate else None,
+        "detail": verdict.detail,
+        "factors": dict(verdict.factors),
+    }
+
+
+def read_verdicts(record: Mapping[str, Any]) -> list[Verdict]:
+    """The verdicts of a stored decision, as they were given."""
+    return [
+        Verdict(
+            kept["rep"],
+            VerdictKind.read(kept["kind"]),
+            kept["rank"],
+            Gate.read(kept["gate"]) if kept["gate"] else None,
+            kept["detail"],
+            kept["factors"],
+        )
+        for kept in record.get("verdicts", ())
+    ]
 
 
 def commit(

@@ -85,10 +85,28 @@ def open_delivery(vault: Vault, envelope: bytes, received_at: datetime) -> Deliv
 @lru_cache(maxsize=BATCH_ROWS)
 def _insert(rows: int, mark: str) -> str:
     row = f"({', '.join([mark] * 7)}, 'pending', 0)"
-    return (
-        f"INSERT INTO inbox ({COLUMNS}) VALUES {', '.join([row] * rows)} "  # noqa: S608 (only marks and column names)
-        "ON CONFLICT (connection, delivery_key) DO NOTHING RETURNING id, connection, delivery_key"
-    )
+    return f"INSERT INTO inbox ({COLUMNS}) VALUES {', '.join([row] * rows)} ON CONFLICT (connection, delivery_key) DO NOTHING"  # noqa: S608
+
+
+def _insert_sqlite(raw: Any, rows: int, values: list[Any]) -> list[tuple[int, str, str]]:
+    """Insert; returns id, connection and key of the rows that are new.
+
+    Python's sqlite3 gives up the interpreter lock at every row it fetches and then waits for the busy event loop to get it back,
+    so the new rows come as one JSON value. The transaction holds the write lock: ids above the highest one before are ours.
+    """
+    (highest,) = raw.execute_sql("SELECT coalesce(max(id), 0) FROM inbox").fetchone()
+    raw.execute_sql(_insert(rows, "?"), values)
+    new = "SELECT json_group_array(json_array(id, connection, delivery_key)) FROM inbox WHERE id > ?"
+    fresh: list[tuple[int, str, str]] = json.loads(raw.execute_sql(new, (highest,)).fetchone()[0])
+    return fresh
+
+
+def _insert_postgresql(raw: Any, rows: int, values: list[Any]) -> list[tuple[int, str, str]]:
+    """Insert; returns id, connection and key of the rows that are new."""
+    fresh: list[tuple[int, str, str]] = raw.execute_sql(
+        _insert(rows, "%s") + " RETURNING id, connection, delivery_key", values
+    ).fetchall()
+    return fresh
 
 
 @dataclass(slots=True)
@@ -118,7 +136,9 @@ class InboxWriter:
         self._observe = observe
         self._batch_rows = batch_rows
         self._waiting_limit = waiting_limit
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._gathered: list[_Waiting] = []
+        self._committing = False
+        self._batches: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._bell = _Bell(ring)
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
@@ -145,7 +165,9 @@ class InboxWriter:
         """Commit what still waits, ring for it, and end the threads."""
         if self._thread is None:
             return
-        self._queue.put(None)
+        while self.waiting:
+            await asyncio.sleep(0.005)
+        self._batches.put(None)
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._bell.stop)
 
@@ -159,34 +181,26 @@ class InboxWriter:
         values = (connection, delivery_key, moment, signed, seal_delivery(self._vault, delivery), trace_id, moment)
         waiting = _Waiting(values, asyncio.get_running_loop().create_future())
         self.waiting += 1
-        self._queue.put(waiting)
+        self._gathered.append(waiting)
+        if len(self._gathered) == 1 and not self._committing:
+            asyncio.get_running_loop().call_soon(self._hand_over)  # after whatever else is ready in this turn of the loop
         return await waiting.future
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        going = True
-        while going:
-            batch, going = self._gather()
-            if batch:
-                started = time.perf_counter()
-                self._store(batch)
-                if self._observe is not None:
-                    self._observe(len(batch), time.perf_counter() - started)
-                loop.call_soon_threadsafe(self._resolve, batch)
-        self._disconnect()
+    def _hand_over(self) -> None:
+        """On the event loop: give the writer what has gathered, unless it is at work; it is asked again when it is done."""
+        if self._gathered and not self._committing:
+            self._committing = True
+            self._batches.put(self._gathered[: self._batch_rows])
+            del self._gathered[: self._batch_rows]
 
-    def _gather(self) -> tuple[list[_Waiting], bool]:
-        """Everybody who waits now, at most a batch; blocks for the first. False when the writer is to end."""
-        batch: list[_Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            batch.append(waiting)
-            if len(batch) >= self._batch_rows:
-                return batch, True
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, True
-        return batch, False
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (batch := self._batches.get()) is not None:
+            started = time.perf_counter()
+            self._store(batch)
+            if self._observe is not None:
+                self._observe(len(batch), time.perf_counter() - started)
+            loop.call_soon_threadsafe(self._committed, batch)
+        self._disconnect()
 
     def _store(self, batch: list[_Waiting]) -> None:
         """Commit the batch and note everybody's outcome. One row that the database refuses spoils no other."""
@@ -213,8 +227,9 @@ class InboxWriter:
             if self._database.is_sqlite:
                 raw.execute_sql(f"PRAGMA busy_timeout = {BUSY_MS}")
         with raw.atomic():
-            cursor = raw.execute_sql(_insert(len(batch), raw.param), [value for waiting in batch for value in waiting.values])
-            fresh = {(connection, key): row_id for row_id, connection, key in cursor.fetchall()}
+            insert = _insert_sqlite if self._database.is_sqlite else _insert_postgresql
+            rows = insert(raw, len(batch), [value for waiting in batch for value in waiting.values])
+            fresh = {(connection, key): row_id for row_id, connection, key in rows}
         self._failure = None
         arrivals = [Arrival(row_id, connection) for (connection, _), row_id in fresh.items()]
         for waiting in batch:
@@ -227,8 +242,9 @@ class InboxWriter:
         """Drop the connection, so that the next batch begins with a new one."""
         self._database.raw.manual_close()
 
-    def _resolve(self, batch: list[_Waiting]) -> None:
-        """On the event loop: wake everybody of a committed batch."""
+    def _committed(self, batch: list[_Waiting]) -> None:
+        """On the event loop: wake everybody of a batch, and hand over what gathered meanwhile."""
+        self._committing = False
         self.waiting -= len(batch)
         for waiting in batch:
             if waiting.future.done():  # the client went away
@@ -237,6 +253,8 @@ class InboxWriter:
                 waiting.future.set_result(waiting.outcome)
             else:
                 waiting.future.set_exception(waiting.outcome or StoreDown("The delivery was not stored.", 5.0))
+        if self._gathered:
+            asyncio.get_running_loop().call_soon(self._hand_over)
 
 
 class _Bell:

@@ -252,6 +252,14 @@ class Leads:
                 LeadRow.id == lead_id
             ).execute()
 
+    def stop_stage(self, lead_id: int, stage: str) -> None:
+        """Count the stage as done for what the lead is now: its job was given up and waits as a dead letter."""
+        change = {LeadRow.scored_version: LeadRow.version} if stage == "score" else {LeadRow.allocated_version: LeadRow.scored_version}
+        with self._db.transaction():
+            LeadRow.update(change).where(LeadRow.id == lead_id).execute()
+            if stage == "score":
+                LeadRow.update({LeadRow.allocated_version: LeadRow.scored_version}).where(LeadRow.id == lead_id).execute()
+
     def unfinished(self, stage: str, older_than: datetime, limit: int) -> list[int]:
         """Leads whose next stage ("score" or "allocate") has waited since before `older_than`."""
         behind = LeadRow.scored_version < LeadRow.version if stage == "score" else LeadRow.allocated_version < LeadRow.scored_version

@@ -1,0 +1,85 @@
+"""The Dramatiq actors: thin, idempotent, ids only. Each calls one function of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import dramatiq
+import structlog
+
+from connector.bootstrap import House
+from connector.errors import Fatal
+from connector.pipeline.allocate import allocate
+from connector.pipeline.deliver import deliver
+from connector.pipeline.evaluate import evaluate
+from connector.pipeline.ingest import ingest
+from connector.pipeline.rationale import write_rationale
+from connector.queue import ALLOCATE, COMMAND, NEW, SCORE, SLOW, notify_queue
+
+log = structlog.get_logger(__name__)
+
+#: Three tries in all: the first and two more.
+RETRIES: Mapping[str, int] = {"max_retries": 2, "min_backoff": 1_000, "max_backoff": 60_000}
+COMMAND_HANDLER = "bots.slack.worker:handle"
+
+
+def load(reference: str) -> Callable[..., Any]:
+    """The function behind `module:name`; how the worker reaches packages that `connector` must not import."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)  # type: ignore[no-any-return]
+
+
+def declare(broker: dramatiq.Broker, house: House) -> None:
+    """Declare every actor on a broker."""
+
+    def actor(name: str, queue: str, call: Callable[..., object], **options: Any) -> None:
+        def run(*args: Any, **kwargs: Any) -> None:
+            call(*args, **kwargs)
+
+        dramatiq.actor(run, actor_name=name, queue_name=queue, broker=broker, **options)
+
+    actor("ingest", NEW, lambda ids: ingest(house, ids), **RETRIES, on_retry_exhausted="give_up")
+    actor("evaluate", SCORE, lambda lead_id: evaluate(house, lead_id), **RETRIES, on_retry_exhausted="give_up")
+    actor("allocate", ALLOCATE, lambda lead_id: allocate(house, lead_id), **RETRIES, on_retry_exhausted="give_up")
+    actor("handle_command", COMMAND, lambda ids: handle_command(house, ids), **RETRIES, on_retry_exhausted="give_up")
+    for destination in ["slack", *house.crm_connections()]:
+        actor(f"deliver:{destination}", notify_queue(destination), lambda name: deliver(house, name), max_retries=0)
+    actor("rationale", SLOW, lambda score_id: write_rationale(house, score_id), max_retries=0)
+    actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)
+
+
+def handle_command(house: House, inbox_ids: Sequence[int]) -> None:
+    """Do what a person clicked or typed in Slack, once."""
+    handle = load(COMMAND_HANDLER)
+    for stored in house.inbox.read(inbox_ids):
+        if stored.state != "pending":
+            continue
+        with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, inbox_id=stored.id):
+            handle(house, stored.delivery)
+            house.inbox.finish(stored.id)
+
+
+def give_up(house: House, message: Mapping[str, Any]) -> None:
+    """A job failed three times: keep it as a dead letter, and take its work off the sweeper's hands."""
+    name, args = message["actor_name"], message["args"]
+    error = _last_line(message.get("options", {}).get("traceback", ""))
+    with house.db.transaction():
+        if name in ("ingest", "handle_command"):
+            for stored in house.inbox.read(args[0]):
+                if stored.state == "pending":
+                    house.inbox.finish(stored.id, "dead", error)
+                    house.deadletters.add("inbox", stored.id, message["queue_name"], error)
+        elif name in ("evaluate", "allocate"):
+            house.leads.stop_stage(args[0], "score" if name == "evaluate" else "allocate")
+            house.deadletters.add("lead", args[0], message["queue_name"], error)
+        else:
+            raise Fatal(f"Nobody knows how to give up {name}.")
+    log.error("job given up", actor=name, error=error)
+
+
+def _last_line(traceback: str) -> str:
+    """The type of the error only: its text may hold what must not be kept."""
+    lines = [line for line in traceback.strip().splitlines() if line and not line.startswith(" ")]
+    return lines[-1].partition(":")[0] if lines else "unknown error"

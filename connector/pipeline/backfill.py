@@ -1,0 +1,116 @@
+"""First install: a CRM's existing leads with their dated history, owners and outcomes. Resumable, and harmless when repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from connector.bootstrap import House
+from connector.errors import Configuration
+from connector.pipeline.normalise import normalise
+from connector.ports import BackfillPage, CrmClient
+from leads.enums import Outcome
+from leads.records import LeadChange
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[int, int | None], None]
+CHUNK = 50  # leads a transaction: short enough that live work is not held up
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillReport:
+    """What was read. `recovered` counts leads we had not heard of by webhook; only reconciling routes them."""
+
+    owners: int
+    leads: int
+    engagements: int
+    outcomes: int
+    recovered: int = 0
+
+
+def run(house: House, connection: str, progress: Progress | None = None) -> BackfillReport:
+    """Read everything a CRM has, from where an interrupted run left off. Raises `Configuration` for a connection without a CRM."""
+    client = _crm(house, connection)
+    owners = house.reps.sync(connection, client.owners())
+    cursor_name = f"backfill:{connection}"
+    total = BackfillReport(owners, 0, 0, 0)
+    for page in client.backfill(house.cells.get(cursor_name)):
+        total = _add(total, take_page(house, connection, page, live=False))
+        house.cells.set(cursor_name, page.cursor)
+        if progress:
+            progress(total.leads, page.total)
+    house.cells.set(cursor_name, None)
+    log.info("backfill done", connection=connection, leads=total.leads, engagements=total.engagements, outcomes=total.outcomes)
+    return total
+
+
+def reconcile(house: House, connection: str, progress: Progress | None = None) -> BackfillReport:
+    """Ask the CRM what changed since the last time, and route what no webhook told us. Reports how many were recovered."""
+    client = _crm(house, connection)
+    owners = house.reps.sync(connection, client.owners())
+    name = f"reconcile:{connection}"
+    known = house.cells.get(name)
+    started = house.clock.now()
+    since = datetime.fromisoformat(known) if known else started - timedelta(hours=24)
+    total = BackfillReport(owners, 0, 0, 0)
+    for page in client.changed_since(since - timedelta(minutes=2)):
+        total = _add(total, take_page(house, connection, page, live=True))
+        if progress:
+            progress(total.leads, page.total)
+    house.cells.set(name, started.isoformat())
+    log.info("reconcile done", connection=connection, leads=total.leads, recovered=total.recovered)
+    return total
+
+
+def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) -> BackfillReport:
+    """Apply one page; each chunk is one transaction."""
+    engagements = outcomes = recovered = 0
+    for start in range(0, len(page.leads), CHUNK):
+        chunk = page.leads[start : start + CHUNK]
+        with house.db.transaction():
+            ids = {change.external_id: _take_lead(house, connection, change, live) for change in chunk}
+            for event in page.engagements:
+                lead_id, _ = ids.get(event.external_id or "", (None, False))
+                if lead_id is not None and house.leads.add_engagement(connection, event, lead_id, live=live):
+                    engagements += 1
+            for external_id, (outcome, at) in page.outcomes.items():
+                lead_id, _ = ids.get(external_id, (None, False))
+                if lead_id is not None and outcome in (Outcome.WON, Outcome.LOST):
+                    house.leads.settle(lead_id, outcome, at)
+                    outcomes += 1
+            for lead_id, new in ids.values():
+                if lead_id is not None and live and new:
+                    recovered += 1
+                    house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
+    return BackfillReport(0, len(page.leads), engagements, outcomes, recovered)
+
+
+def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:
+    """(lead, whether anything of it was news); (None, False) for the erased."""
+    change = normalise(change)
+    tokens = house.leads.tokens(connection, change.external_id, change.fields)
+    if house.privacy.buried([token for _, token in tokens]):
+        return None, False
+    applied = house.leads.apply(connection, replace(change, fetch=False), live=live)
+    owner = change.fields.get("owner_id")
+    if owner and (applied.created or "owner_id" in applied.fields):
+        house.leads.set_owner(applied.lead_id, int(house.reps.for_owner(connection, str(owner)).id))
+    return applied.lead_id, applied.created
+
+
+def _crm(house: House, connection: str) -> CrmClient:
+    client = house.client(connection)
+    if client is None:
+        raise Configuration(f"{connection} is not a CRM.", "Name a connection of a CRM; see `leadswitch connections list`.")
+    return client
+
+
+def _add(left: BackfillReport, right: BackfillReport) -> BackfillReport:
+    sums: Mapping[str, int] = {
+        name: getattr(left, name) + getattr(right, name) for name in ("leads", "engagements", "outcomes", "recovered")
+    }
+    return replace(left, **sums)

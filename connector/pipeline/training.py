@@ -1,0 +1,51 @@
+"""Train a model on the history that is stored: each past lead as it stood before its outcome was known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import structlog
+
+from connector.bootstrap import House
+from connector.storage.model_versions import ModelRecord
+from leads.records import LabelledHistory
+from scoring.training import train
+
+log = structlog.get_logger(__name__)
+
+#: A lead is looked at when it is this old, or halfway to its end when that came sooner: what scoring will see of a live one.
+LOOK_AFTER = timedelta(days=3)
+
+
+def run(house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7) -> ModelRecord:
+    """Train, save and promote. Raises `scoring.training.NotEnough` with one line; nothing is half-written then."""
+    tell = progress or (lambda done, what: None)
+    examples = []
+    outcomes = house.leads.outcomes()
+    for place, example in enumerate(_examples(house), start=1):
+        examples.append(example)
+        if place % 200 == 0:
+            tell(0.2 * place / max(len(outcomes), 1), "reading history")
+    bundle = train(examples, seed=seed, progress=lambda done, what: tell(0.2 + 0.8 * done, what))
+    bundle.save(house.models.path(bundle.version))
+    with house.db.transaction():
+        if all(known.version != bundle.version for known in house.model_versions.all()):
+            house.model_versions.add(bundle.version, bundle.metrics)
+        record = house.model_versions.promote(bundle.version)
+        house.audit.add("system", "model.promoted", f"model:{bundle.version}")
+    assert record is not None
+    log.info("model trained", version=bundle.version, examples=len(examples))
+    return record
+
+
+def look_at(created: datetime, ended: datetime) -> datetime:
+    """The moment at which a past lead is looked at: before its end, and before the end is in sight."""
+    return created + min(LOOK_AFTER, max((ended - created) / 2, timedelta()))
+
+
+def _examples(house: House) -> Iterator[LabelledHistory]:
+    for lead_id, created, outcome, ended in house.leads.outcomes():
+        history = house.leads.history(lead_id, look_at(created, ended))
+        if history is not None:
+            yield LabelledHistory(history, outcome)
