@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from allocation.hours import ALWAYS, Calendar, zone_of
 from allocation.policy import Plan, Policy
-from allocation.rep import Caps, LeadFacts, Rep
+from allocation.rep import Caps, LeadFacts, Rep, Taken
 from allocation.terms import in_postcodes
 from leads.enums import Gate
 
@@ -41,6 +41,7 @@ class Clocks:
     at: datetime
     default_zone: str = "UTC"
     _seen: dict[str, Local] = field(default_factory=dict)
+    _windows: dict[str, tuple[datetime, datetime, datetime]] = field(default_factory=dict)
 
     def local(self, zone: str) -> Local:
         """The moment in `zone`; in the default zone when there is no such zone (`check_roster` reports that)."""
@@ -51,6 +52,20 @@ class Clocks:
             except ValueError:
                 moment = self.at.astimezone(zone_of(self.default_zone))
             found = self._seen[zone] = Local(moment.date(), moment.hour * 60 + moment.minute, moment)
+        return found
+
+    def windows(self, zone: str, rolling: bool) -> tuple[datetime, datetime, datetime]:
+        """When the running week, day and hour of a zone began, in UTC; `rolling` for the last 7 days, 24 hours and 60 minutes."""
+        if rolling:
+            return self.at - timedelta(days=7), self.at - timedelta(days=1), self.at - timedelta(hours=1)
+        found = self._windows.get(zone)
+        if found is None:
+            moment = self.local(zone).moment
+            midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+            into_hour = timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
+            monday = midnight - timedelta(days=midnight.weekday())
+            found = (monday.astimezone(UTC), midnight.astimezone(UTC), self.at.astimezone(UTC) - into_hour)
+            self._windows[zone] = found
         return found
 
 
@@ -105,50 +120,32 @@ def _off_hours(rep: Rep, default: Calendar, clocks: Clocks) -> Closed | None:
 
 
 def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks) -> Closed | None:
+    zone = rep.timezone or policy.calendar.zone
     caps = rep.caps.over(plan.team.caps).over(policy.caps)
-    if caps != NO_CAPS:
-        closed = _over(caps, rep.open_leads, [taken.at for taken in rep.recent], rep, policy, clocks, "")
-        if closed:
-            return closed
+    closed = _over(caps, rep.open_leads, rep.recent, clocks, zone, "")
     tier_caps = policy.tier_caps.get(lead.tier)
-    if tier_caps is None:
-        return None
-    moments = [taken.at for taken in rep.recent if taken.tier is lead.tier]
-    kind = f" of tier {lead.tier.value.upper()}"
-    return _over(tier_caps, rep.open_by_tier.get(lead.tier, 0), moments, rep, policy, clocks, kind)
+    if closed is not None or tier_caps is None:
+        return closed
+    recent = [taken for taken in rep.recent if taken.tier is lead.tier]
+    return _over(tier_caps, rep.open_by_tier.get(lead.tier, 0), recent, clocks, zone, f" of tier {lead.tier.value.upper()}")
 
 
-NO_CAPS: Final = Caps()
-
-
-def _over(
-    caps: Caps, open_leads: int, moments: list[datetime], rep: Rep, policy: Policy, clocks: Clocks, kind: str
-) -> Closed | None:
+def _over(caps: Caps, open_leads: int, recent: Sequence[Taken], clocks: Clocks, zone: str, kind: str) -> Closed | None:
+    """The first cap that is reached: open leads, then week, day and hour (each counts within the one before)."""
     if caps.open is not None and open_leads >= caps.open:
         return Closed(Gate.CAPACITY, f"{open_leads} open leads{kind}, the cap is {caps.open}")
-    limits = ((caps.hour, "hour"), (caps.day, "day"), (caps.week, "week"))
-    if all(limit is None for limit, _ in limits):
+    if caps.week is None and caps.day is None and caps.hour is None:
         return None
-    starts = _window_starts(clocks, rep.calendar(policy.calendar).zone, bool(caps.rolling))
-    for (limit, word), start in zip(limits, starts, strict=True):
+    week, day, hour = clocks.windows(zone, bool(caps.rolling))
+    moments = [taken.at for taken in recent]
+    for limit, start, word in ((caps.week, week, "week"), (caps.day, day, "day"), (caps.hour, hour, "hour")):
         if limit is None:
             continue
-        count = sum(1 for moment in moments if moment >= start)
-        if count >= limit:
+        moments = [moment for moment in moments if moment >= start]
+        if len(moments) >= limit:
             span = f"in the last {word}" if caps.rolling else f"this {word}" if word != "day" else "today"
-            return Closed(Gate.CAPACITY, f"{count} new leads{kind} {span}, the cap is {limit}")
+            return Closed(Gate.CAPACITY, f"{len(moments)} new leads{kind} {span}, the cap is {limit}")
     return None
-
-
-def _window_starts(clocks: Clocks, zone: str, rolling: bool) -> tuple[datetime, datetime, datetime]:
-    """Where the running hour, day and week began, in UTC: aware moments of one zone would be compared by wall clock."""
-    if rolling:
-        return clocks.at - timedelta(hours=1), clocks.at - timedelta(days=1), clocks.at - timedelta(days=7)
-    moment = clocks.local(zone).moment
-    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    hour = clocks.at.astimezone(UTC) - timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
-    monday = midnight - timedelta(days=midnight.weekday())
-    return hour, midnight.astimezone(UTC), monday.astimezone(UTC)
 
 
 def _unskilled(rep: Rep, lead: LeadFacts, plan: Plan) -> Closed | None:

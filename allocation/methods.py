@@ -9,18 +9,13 @@ from typing import Final
 
 from allocation.fairness import Rotation, Turn
 from allocation.gates import ATTRIBUTE
+from allocation.languages import NAMES
 from allocation.policy import Plan, Policy
 from allocation.rep import LeadFacts, Rep
 from allocation.terms import FACTORS, SKILLS, Method, in_postcodes
 
 #: What a rep without any cap counts as able to hold, where methods compare loads.
 OPEN_WITHOUT_CAP: Final = 50
-LANGUAGES: Final = {
-    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English", "es": "Spanish",
-    "fi": "Finnish", "fr": "French", "he": "Hebrew", "hi": "Hindi", "hu": "Hungarian", "it": "Italian", "ja": "Japanese",
-    "ko": "Korean", "nl": "Dutch", "no": "Norwegian", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
-    "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian", "zh": "Chinese",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +160,7 @@ def tier_words(lead: LeadFacts) -> str:
 def _merits(rep: Rep, lead: LeadFacts) -> list[str]:
     merits = []
     if lead.language is not None and lead.language in rep.languages:
-        merits.append(f"speaks {LANGUAGES.get(lead.language, lead.language)}")
+        merits.append(f"speaks {NAMES.get(lead.language, lead.language)}")
     if lead.product is not None and lead.product in rep.products:
         merits.append(f"knows {lead.product}")
     if lead.industry is not None and lead.industry in rep.industries:

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from allocation.hours import Calendar, check_holiday_place, parse_week, zone_of
+from allocation.languages import language_code
 from allocation.policy_tables import Findings, PolicyError, Problem, Table, did_you_mean, shown
 from allocation.rep import Caps, LeadFacts, Rep, Territory
 from allocation.terms import (
@@ -94,7 +95,7 @@ class Policy:
     def members(self, team: Team, roster: Iterable[Rep]) -> list[Rep]:
         """The reps of the roster who are in the team."""
         if team.reps is None:
-            return [rep for rep in roster if team.name in rep.teams]
+            return [rep for rep in roster if team.name.lower() in rep.teams]
         if EVERYBODY in team.reps:
             return list(roster)
         return [rep for rep in roster if rep.id in team.reps]
@@ -309,6 +310,8 @@ def _match(table: Table) -> Match:
     ranges = {name: _range(table.table(name)) for name in RANGE_CONDITIONS if table.raw(name) is not None}
     table.asked.update(RANGE_CONDITIONS)
     tags = frozenset(tag.lower() for tag in table.texts("tags") or ())
+    if "language" in words:
+        words["language"] = frozenset(map(language_code, words["language"]))
     match = Match(words, ranges, tags, _postcodes(table))
     table.done()
     return match

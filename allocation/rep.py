@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from allocation.hours import Calendar, Week
+from allocation.languages import language_code
 from leads.enums import Tier
 from leads.records import Lead
 from leads.results import Score
@@ -61,7 +62,8 @@ class Rep:
     `hours` and `timezone` None means the policy's. `pto` are [start, end) intervals; `paused_until` is the self toggle
     (`datetime.max` in UTC for "until I am back"). `open_leads` counts leads not yet closed, `open_by_tier` the same by tier.
     `by_person` names the fields that a person set in Slack or by the API: those win over the policy file, which wins over
-    what the CRM says. `tier_skill` is how well the rep does with a tier, 0-1, 0.5 where nothing is known.
+    what the CRM says. `tier_skill` is how well the rep does with a tier, 0-1, 0.5 where nothing is known. Languages are kept
+    as codes.
     """
 
     id: str
@@ -86,6 +88,9 @@ class Rep:
     territory: Territory = Territory()
     tier_skill: Mapping[Tier, float] = field(default_factory=dict)
     by_person: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "languages", frozenset(map(language_code, self.languages)))
 
     def calendar(self, default: Calendar) -> Calendar:
         """The rep's own working time, with the policy's where the rep has none."""
@@ -125,6 +130,10 @@ class LeadFacts:
     waiting_minutes: float = 0.0
     value: float = 1.0
     fits: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.language is not None:
+            object.__setattr__(self, "language", language_code(self.language))
 
     @classmethod
     def of(cls, lead: Lead, score: Score | None, *, account_owner: str | None = None, waiting_minutes: float = 0.0) -> Self:
