@@ -92,9 +92,12 @@ class Schedule:
 def main() -> None:
     """Run until SIGTERM or Ctrl-C. Raises `Configuration` for wrong settings."""
     from connector.bootstrap import open_house
+    from connector.logs import set_up_logs
     from connector.settings import read_settings
 
-    house = open_house(read_settings())
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    house = open_house(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -40,7 +40,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, empty: str) -> N
         print(empty)
         return
     if not sys.stdout.isatty():  # for grep, cut and awk: one row a line, tabs between
-        for line in [rows[0].keys(), *(row.values() for row in rows)]:
+        for line in [list(rows[0]), *(list(row.values()) for row in rows)]:
             print("\t".join("" if value is None else _plain(value) for value in line))
         return
     from rich import box
@@ -113,10 +113,12 @@ def opened_house() -> Iterator[House]:
 
     Raises `Configuration`.
     """
+    from connector import logs
     from connector.bootstrap import open_house
     from connector.errors import Configuration
     from connector.settings import read_settings
 
+    logs.set_up_logs("warning")  # on stderr: stdout is for the answer
     house = open_house(read_settings())
     try:
         if house.db.pending_migrations():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from connector.cli.answers import AsJson, fail, opened_house, progress, show_facts, show_json, show_rows, wrong
+from connector.cli.models import figures
 
 if TYPE_CHECKING:
     from connector.bootstrap import House
@@ -60,7 +61,7 @@ def train(as_json: AsJson = False) -> None:
         except NotEnough as error:
             fail(str(error))
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
-    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **record.metrics}, as_json)
+    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **figures(record.metrics)}, as_json)
 
 
 def why(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +20,7 @@ def list_models(as_json: AsJson = False) -> None:
     """
     with opened_house() as house:
         rows = [
-            {"version": one.version, "state": one.state, "created_at": one.created_at, **_figures(one.metrics)}
+            {"version": one.version, "state": one.state, "created_at": one.created_at, **figures(one.metrics)}
             for one in house.model_versions.all()
         ]
     show_rows(rows, as_json, "No model yet: leads are scored by rules. Train one: leadswitch train")
@@ -40,7 +41,7 @@ def show(
     if record is None:
         fail(f"There is no model {version}." if version else "No model is in use: leads are scored by rules.")
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
-    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **record.metrics}, as_json)
+    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **figures(record.metrics)}, as_json)
 
 
 @app.command()
@@ -68,8 +69,7 @@ def rollback(
     print(f"Model {version} is in use.")
 
 
-def _figures(metrics: object) -> dict[str, float]:
-    """The plain numbers among the metrics, for the table."""
-    if not isinstance(metrics, dict):
-        return {}
-    return {name: round(value, 4) for name, value in metrics.items() if isinstance(value, int | float)}
+def figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The plain numbers among the metrics, for people; JSON has them all."""
+    plain = {name: value for name, value in metrics.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    return {name: round(value, 4) for name, value in plain.items()}

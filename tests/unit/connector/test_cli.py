@@ -21,6 +21,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """`run("tokens", "list")` → (exit code, stdout, stderr), in an installation of its own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("connector.logs.set_up_logs", lambda level: None)  # it would keep this test's stderr for good
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["leadswitch", *words])
