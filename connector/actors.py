@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -38,7 +39,7 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
         def run(*args: Any, **kwargs: Any) -> None:
             call(*args, **kwargs)
 
-        dramatiq.actor(run, actor_name=name, queue_name=queue, broker=broker, **options)
+        dramatiq.actor(actor_name=name, queue_name=queue, broker=broker, **options)(run)
 
     actor("ingest", NEW, lambda ids: ingest(house, ids), **RETRIES, on_retry_exhausted="give_up")
     actor("evaluate", SCORE, lambda lead_id: evaluate(house, lead_id), **RETRIES, on_retry_exhausted="give_up")
@@ -51,13 +52,13 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
 
 
 def handle_command(house: House, inbox_ids: Sequence[int]) -> None:
-    """Do what a person clicked or typed in Slack, once."""
+    """Do what a person clicked or typed in Slack, once. The stored body is the payload as JSON, whatever form Slack sent it in."""
     handle = load(COMMAND_HANDLER)
     for stored in house.inbox.read(inbox_ids):
         if stored.state != "pending":
             continue
         with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, inbox_id=stored.id):
-            handle(house, stored.delivery)
+            handle(house, json.loads(stored.delivery.body))
             house.inbox.finish(stored.id)
 
 

@@ -318,7 +318,9 @@ def claim(house: House, lead_id: int, actor: Actor) -> Done:
         if lead.owner_id is not None:
             holder = house.reps.get(lead.owner_id)
             mine = lead.owner_id == actor.rep_id
-            return Done(mine, f"{lead.name} is yours." if mine else f"{lead.name} was taken by {holder.name if holder else 'somebody'}.")
+            return Done(
+                mine, f"{lead.name} is yours." if mine else f"{lead.name} was taken by {holder.name if holder else 'somebody'}."
+            )
         choose(house, lead, actor.rep_id, actor.label, None, because="Claimed.")
         _after(house, lead, house.scores.newest(lead.id), actor.rep_id)
         return Done(True, f"{lead.name} is yours.")
@@ -383,5 +385,3 @@ def _refresh(house: House, lead: Lead) -> None:
 
 def _audit(house: House, actor: Actor, action: str, lead: Lead, reason: str | None = None) -> None:
     house.audit.add(actor.label, action, f"lead:{lead.id}", lead_id=lead.id, reason=reason)
-
-

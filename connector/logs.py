@@ -14,7 +14,9 @@ REFUSED = frozenset({"email", "phone", "first_name", "last_name", "token", "secr
 def set_up_logs(level: str = "info") -> None:
     """Configure structlog and the standard library's loggers for this process."""
     number = getattr(logging, level.upper(), logging.INFO)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"event": "%(message)s", "logger": "%(name)s", "level": "%(levelname)s"}')
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format='{"event": "%(message)s", "logger": "%(name)s", "level": "%(levelname)s"}'
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

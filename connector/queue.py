@@ -44,14 +44,16 @@ def make_broker(url: str, *, namespace: str = NAMESPACE) -> dramatiq.Broker:
         return RabbitmqBroker(url=url, middleware=middleware, confirm_delivery=True)
     if url.startswith(("redis://", "rediss://", "unix://")):
         client = redis.Redis.from_url(url)
-        return RedisBroker(
+        return RedisBroker(  # type: ignore[no-untyped-call]
             client=client,
             middleware=middleware,
             namespace=namespace,
             heartbeat_timeout=HEARTBEAT_MS,
             maintenance_chance=MAINTENANCE_CHANCE,
         )
-    raise Configuration(f"LEADSWITCH_BROKER_URL has the scheme {url.split(':', 1)[0]!r}.", "Use redis://, rediss://, unix:// or amqp://.")
+    raise Configuration(
+        f"LEADSWITCH_BROKER_URL has the scheme {url.split(':', 1)[0]!r}.", "Use redis://, rediss://, unix:// or amqp://."
+    )
 
 
 class Doorbell:
@@ -81,9 +83,9 @@ class Doorbell:
         """The outbox holds something for a destination."""
         self._ring(notify_queue(destination), f"deliver:{destination}", destination, delay_s=delay_s)
 
-    def ring_slow(self, job: str, **ids: int | str) -> None:
-        """A job that may take long: "rationale" (score_id)."""
-        self._ring(SLOW, job, **ids)
+    def ring_slow(self, job: str, reference: int) -> None:
+        """A job that may take long: "rationale" of a score."""
+        self._ring(SLOW, job, reference)
 
     def reachable(self) -> bool:
         """Whether the broker answers."""
@@ -95,10 +97,8 @@ class Doorbell:
             return False
         return True
 
-    def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0, **kwargs: object) -> None:
-        message: dramatiq.Message[None] = dramatiq.Message(
-            queue_name=queue, actor_name=actor, args=args, kwargs=kwargs, options={}
-        )
+    def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0) -> None:
+        message: dramatiq.Message[None] = dramatiq.Message(queue_name=queue, actor_name=actor, args=args, kwargs={}, options={})
         try:
             self.broker.declare_queue(queue)
             self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s else None)

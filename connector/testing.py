@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dramatiq.brokers.stub import StubBroker
 
@@ -42,10 +42,10 @@ class RecordingBell(Doorbell):
 
     def __init__(self) -> None:
         super().__init__(StubBroker())
-        self.rung: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.rung: list[tuple[str, tuple[Any, ...]]] = []
 
-    def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0, **kwargs: object) -> None:
-        self.rung.append((actor, args, kwargs))
+    def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0) -> None:
+        self.rung.append((actor, args))
 
 
 def house(folder: Path, *, database_url: str | None = None, clock: StandingClock | None = None, **settings: Any) -> House:
@@ -68,11 +68,10 @@ def run_bells(built: House) -> int:
     from connector.pipeline.ingest import ingest
 
     jobs: Mapping[str, Any] = {"ingest": ingest, "evaluate": evaluate, "allocate": allocate}
-    bell = built.queue
-    assert isinstance(bell, RecordingBell)
+    bell = cast(RecordingBell, built.queue)
     count = 0
     while bell.rung:
-        actor, args, _ = bell.rung.pop(0)
+        actor, args = bell.rung.pop(0)
         count += 1
         if actor.startswith("deliver:"):
             deliver(built, str(args[0]))

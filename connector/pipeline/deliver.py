@@ -153,7 +153,14 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
             house.effects.finish(effect, f"skipped: {result.error}")
         else:
             _fail(house, destination, effect, result.error or LeadswitchError("The CRM refused without a reason."))
-        log.info("written back", effect_id=effect.id, kind=effect.kind.value, ok=result.ok, lead_id=effect.lead_id, write=type(write).__name__)
+        log.info(
+            "written back",
+            effect_id=effect.id,
+            kind=effect.kind.value,
+            ok=result.ok,
+            lead_id=effect.lead_id,
+            write=type(write).__name__,
+        )
 
 
 def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
@@ -182,7 +189,9 @@ def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
         routed_because=decision.because if decision else None,
         stage=stage,
     )
-    house.echoes.note(connection, lead.external_id, {key: value for key, value in {"owner_id": owner, "lifecycle_stage": stage}.items() if value})
+    house.echoes.note(
+        connection, lead.external_id, {key: value for key, value in {"owner_id": owner, "lifecycle_stage": stage}.items() if value}
+    )
     return write
 
 

@@ -36,7 +36,7 @@ def evaluate(house: House, lead_id: int) -> Score | None:
             return None  # a newer score came first; it goes on from there
         house.db.after_commit(lambda: house.queue.ring_allocate(lead.id))
         if _wants_rationale(house, score, before is None or known is not score.tier):
-            house.db.after_commit(lambda: house.queue.ring_slow("rationale", score_id=score_id))
+            house.db.after_commit(lambda: house.queue.ring_slow("rationale", score_id))
     log.info("lead scored", lead_id=lead.id, score=score.score, tier=score.tier.value, model=score.model_version)
     return score
 

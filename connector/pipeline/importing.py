@@ -179,7 +179,10 @@ def _places(file: Path, mapping: ImportMap) -> dict[str, int]:
     with _open(file) as (_, text):
         reader = csv.DictReader(text)
         _check_columns(reader.fieldnames or (), mapping, file)
-        keys = [((row.get(mapping.order) or "") if mapping.order else "", str(row.get(mapping.external_id) or "").strip()) for row in reader]
+        keys = [
+            ((row.get(mapping.order) or "") if mapping.order else "", str(row.get(mapping.external_id) or "").strip())
+            for row in reader
+        ]
     if mapping.order:
         keys.sort(key=lambda key: (0, float(key[0]), "") if _is_number(key[0]) else (1, 0.0, key[0]))
     return {external_id: place for place, (_, external_id) in enumerate(keys)}
@@ -227,7 +230,9 @@ class _ErrorFile:
             self._handle = self.path.open("w", encoding="utf-8", newline="")
             csv.writer(self._handle).writerow(["line", "reason", *(str(name) for name in row if name is not None)])
         cells = [str(value or "") for name, value in row.items() if name is not None]
-        csv.writer(self._handle).writerow([line, reason, *(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells)])
+        csv.writer(self._handle).writerow(
+            [line, reason, *(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells)]
+        )
 
     def close(self) -> None:
         if self._handle is not None:
@@ -261,4 +266,3 @@ def _is_number(text: str) -> bool:
 
 def _texts(values: Any) -> frozenset[str]:
     return frozenset(str(value) for value in ([values] if isinstance(values, str | int) else values))
-

@@ -5,7 +5,7 @@ It has a budget in milliseconds; when it fails or is late, the model's own reaso
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -29,7 +29,12 @@ def write_rationale(house: House, score_id: int) -> Rationale | None:
     try:
         rationale = read_reply(ask(house, build_messages(stored.score, history)), stored.score, history)
     except Exception as error:  # whatever the service or its answer got wrong, the model's own reasons stand
-        log.warning("no rationale", lead_id=stored.lead_id, error=type(error).__name__, detail=str(error)[:200] if isinstance(error, ValueError) else "")
+        log.warning(
+            "no rationale",
+            lead_id=stored.lead_id,
+            error=type(error).__name__,
+            detail=str(error)[:200] if isinstance(error, ValueError) else "",
+        )
         return None
     with house.db.transaction():
         house.scores.set_rationale(score_id, rationale)
@@ -53,8 +58,10 @@ def ask(house: House, messages: list[dict[str, Any]]) -> str:
     with client:
         reply = client.chat.completions.create(
             model=settings.model,
-            messages=messages,  # type: ignore[arg-type]
-            response_format={"type": "json_schema", "json_schema": {"name": "rationale", "strict": True, "schema": RESPONSE_SCHEMA}},  # type: ignore[arg-type,misc]
+            messages=cast(Any, messages),
+            response_format=cast(
+                Any, {"type": "json_schema", "json_schema": {"name": "rationale", "strict": True, "schema": RESPONSE_SCHEMA}}
+            ),
             temperature=0,
         )
     return reply.choices[0].message.content or ""

@@ -38,7 +38,10 @@ def build_roster(house: House, at: datetime) -> list[Rep]:
     """Every rep with the load they carry now."""
     loads = house.decisions.open_counts()
     recent = house.decisions.moments_since(at - RECENT)
-    return [as_rep(stored, loads.get(stored.id, 0), tuple(Taken(moment) for moment in recent.get(stored.id, ()))) for stored in house.reps.all()]
+    return [
+        as_rep(stored, loads.get(stored.id, 0), tuple(Taken(moment) for moment in recent.get(stored.id, ())))
+        for stored in house.reps.all()
+    ]
 
 
 def as_rep(stored: StoredRep, open_leads: int, recent: tuple[Taken, ...]) -> Rep:
@@ -64,7 +67,10 @@ def as_rep(stored: StoredRep, open_leads: int, recent: tuple[Taken, ...]) -> Rep
         languages=_words(chosen, "languages"),
         products=_words(chosen, "products"),
         industries=_words(chosen, "industries"),
-        territory=Territory(frozenset(word.upper() for word in _words(chosen, "countries")), frozenset(word.upper() for word in _words(chosen, "regions"))),
+        territory=Territory(
+            frozenset(word.upper() for word in _words(chosen, "countries")),
+            frozenset(word.upper() for word in _words(chosen, "regions")),
+        ),
         by_person=frozenset(name for name in chosen if name in Rep.__dataclass_fields__),
     )
 

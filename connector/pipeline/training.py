@@ -34,7 +34,6 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
             house.model_versions.add(bundle.version, bundle.metrics)
         record = house.model_versions.promote(bundle.version)
         house.audit.add("system", "model.promoted", f"model:{bundle.version}")
-    assert record is not None
     log.info("model trained", version=bundle.version, examples=len(examples))
     return record
 

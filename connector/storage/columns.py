@@ -11,7 +11,7 @@ from peewee import BigIntegerField, BlobField, TextField
 from connector.clock import from_ms, to_ms
 
 
-class MomentField(BigIntegerField):  # type: ignore[misc]
+class MomentField(BigIntegerField):
     """An aware UTC moment kept as whole milliseconds: comparable, indexable and free of driver differences."""
 
     def db_value(self, value: datetime | int | None) -> int | None:
@@ -21,7 +21,7 @@ class MomentField(BigIntegerField):  # type: ignore[misc]
         return None if value is None else from_ms(value)
 
 
-class JsonField(TextField):  # type: ignore[misc]
+class JsonField(TextField):
     """A small JSON document kept as text."""
 
     def db_value(self, value: Any) -> str | None:
@@ -31,7 +31,7 @@ class JsonField(TextField):  # type: ignore[misc]
         return None if value is None else json.loads(value)
 
 
-class SealedField(BlobField):  # type: ignore[misc]
+class SealedField(BlobField):
     """Bytes sealed by the vault; opened by the repository that owns the table, never here."""
 
     def python_value(self, value: Any) -> bytes | None:

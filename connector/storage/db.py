@@ -71,11 +71,10 @@ class Database:
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; returns the names of what was applied. Safe when several processes start at once."""
-        with self.connected():
-            with self.raw.atomic():
-                if not self.is_sqlite:
-                    self.raw.execute_sql("SELECT pg_advisory_xact_lock(727272)")
-                return list(Runner(self.raw, str(MIGRATIONS)).up())
+        with self.connected(), self.raw.atomic():
+            if not self.is_sqlite:
+                self.raw.execute_sql("SELECT pg_advisory_xact_lock(727272)")
+            return list(Runner(self.raw, str(MIGRATIONS)).up())
 
     def pending_migrations(self) -> list[str]:
         """Names of migrations that are not applied yet."""
@@ -87,6 +86,11 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.raw.close_all()
+
+
+def tuples(query: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query as plain tuples."""
+    return list(query.tuples())
 
 
 def _connect(url: str) -> Any:
@@ -121,4 +125,6 @@ def _connect(url: str) -> Any:
             port=parts.port or 5432,
             **options,
         )
-    raise Configuration(f"LEADSWITCH_DATABASE_URL has the scheme {parts.scheme!r}.", "Use sqlite:///path or postgresql://host/name.")
+    raise Configuration(
+        f"LEADSWITCH_DATABASE_URL has the scheme {parts.scheme!r}.", "Use sqlite:///path or postgresql://host/name."
+    )

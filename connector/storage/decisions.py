@@ -10,7 +10,7 @@ from typing import Any
 from peewee import fn
 
 from connector.clock import Clock
-from connector.storage.db import Database
+from connector.storage.db import Database, tuples
 from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Decision as Row
 from connector.storage.models import Rotation as RotationRow
@@ -62,14 +62,28 @@ class Decisions:
             self._db.raw.execute_sql("SELECT pg_advisory_xact_lock(727274)")
 
     def add(
-        self, lead_id: int, score_id: int | None, decision: Decision, record: Mapping[str, Any], actor: str, reason: str | None = None
+        self,
+        lead_id: int,
+        score_id: int | None,
+        decision: Decision,
+        record: Mapping[str, Any],
+        actor: str,
+        reason: str | None = None,
     ) -> int:
         """Store a decision; returns its id."""
         row = Row.create(
-            lead_id=lead_id, score_id=score_id, outcome=decision.outcome.value, rep_id=int(decision.rep_id) if decision.rep_id else None,
-            method=decision.method, policy_version=decision.policy_version, because=decision.because, record=dict(record),
-            actor=actor, reason=reason, at=decision.at,
-        )  # fmt: skip
+            lead_id=lead_id,
+            score_id=score_id,
+            outcome=decision.outcome.value,
+            rep_id=int(decision.rep_id) if decision.rep_id else None,
+            method=decision.method,
+            policy_version=decision.policy_version,
+            because=decision.because,
+            record=dict(record),
+            actor=actor,
+            reason=reason,
+            at=decision.at,
+        )
         return int(row.id)
 
     def get(self, decision_id: int) -> StoredDecision | None:
@@ -129,10 +143,8 @@ class Decisions:
     def open_counts(self) -> dict[str, int]:
         """How many leads each rep holds now."""
         with self._db.connected():
-            rows = AssignmentRow.select(AssignmentRow.rep_id, fn.COUNT(AssignmentRow.id).alias("n")).where(
-                AssignmentRow.closed_at.is_null()
-            )
-            return {str(row.rep_id): row.n for row in rows.group_by(AssignmentRow.rep_id)}
+            rows = AssignmentRow.select(AssignmentRow.rep_id, fn.COUNT(AssignmentRow.id)).where(AssignmentRow.closed_at.is_null())
+            return {str(rep_id): count for rep_id, count in tuples(rows.group_by(AssignmentRow.rep_id))}
 
     def moments_since(self, at: datetime) -> dict[str, list[datetime]]:
         """When each rep was given leads since `at`, oldest first: what the hourly, daily and weekly caps count."""
@@ -158,15 +170,24 @@ class Decisions:
     def counts(self) -> dict[str, int]:
         """How many decisions ended how."""
         with self._db.connected():
-            rows = Row.select(Row.outcome, fn.COUNT(Row.id).alias("n")).group_by(Row.outcome)
-            return {row.outcome: row.n for row in rows}
+            return dict(tuples(Row.select(Row.outcome, fn.COUNT(Row.id)).group_by(Row.outcome)))
 
 
 def _decision(row: Row) -> StoredDecision:
     return StoredDecision(
-        row.id, row.lead_id, row.score_id, DecisionOutcome.read(row.outcome), str(row.rep_id) if row.rep_id is not None else None,
-        row.method, row.policy_version, row.because, row.record, row.actor, row.reason, row.at,
-    )  # fmt: skip
+        row.id,
+        row.lead_id,
+        row.score_id,
+        DecisionOutcome.read(row.outcome),
+        str(row.rep_id) if row.rep_id is not None else None,
+        row.method,
+        row.policy_version,
+        row.because,
+        row.record,
+        row.actor,
+        row.reason,
+        row.at,
+    )
 
 
 def _assignment(row: AssignmentRow) -> Assignment:

@@ -10,7 +10,7 @@ from typing import Any
 from peewee import Case, fn
 
 from connector.clock import Clock
-from connector.storage.db import Database
+from connector.storage.db import Database, tuples
 from connector.storage.models import Effect as Row
 from leads.enums import EffectKind
 
@@ -51,9 +51,14 @@ class Effects:
         """Ask for an effect within the caller's transaction; false when an equal one is pending already."""
         now = self._clock.now()
         query = Row.insert(
-            kind=kind.value, destination=destination, subject=subject, lead_id=lead_id, payload=dict(payload or {}),
-            due_at=due_at or now, created_at=now,
-        )  # fmt: skip
+            kind=kind.value,
+            destination=destination,
+            subject=subject,
+            lead_id=lead_id,
+            payload=dict(payload or {}),
+            due_at=due_at or now,
+            created_at=now,
+        )
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
     def claim(self, destination: str, limit: int = 1, kinds: Sequence[EffectKind] | None = None) -> list[Effect]:
@@ -73,7 +78,7 @@ class Effects:
         chosen = chosen.order_by(Row.due_at, Row.id).limit(limit)
         with self._db.transaction():
             if not self._db.is_sqlite:
-                chosen = chosen.for_update("FOR UPDATE SKIP LOCKED")
+                chosen = chosen.for_update(skip_locked=True)
             ids = [row.id for row in chosen]
             if not ids:
                 return []
@@ -110,10 +115,13 @@ class Effects:
                 return
             Row.update(
                 {
-                    Row.state: "pending", Row.due_at: due, Row.error: error[:500], Row.in_doubt: doubt,
+                    Row.state: "pending",
+                    Row.due_at: due,
+                    Row.error: error[:500],
+                    Row.in_doubt: doubt,
                     Row.attempts: effect.attempts if counted else effect.attempts - 1,
                 }
-            ).where(Row.id == effect.id).execute()  # fmt: skip
+            ).where(Row.id == effect.id).execute()
 
     def bury(self, effect: Effect, error: str) -> None:
         """Give the row up; the caller writes the dead letter."""
@@ -143,12 +151,8 @@ class Effects:
     def counts(self) -> dict[tuple[str, str], int]:
         """How many rows are open by (destination, state)."""
         with self._db.connected():
-            rows = (
-                Row.select(Row.destination, Row.state, fn.COUNT(Row.id).alias("n"))
-                .where(Row.state.in_(["pending", "sending", "dead"]))
-                .group_by(Row.destination, Row.state)
-            )
-            return {(row.destination, row.state): row.n for row in rows}
+            rows = Row.select(Row.destination, Row.state, fn.COUNT(Row.id)).where(Row.state.in_(["pending", "sending", "dead"]))
+            return {(destination, state): count for destination, state, count in tuples(rows.group_by(Row.destination, Row.state))}
 
     def done_since(self, kind: EffectKind, lead_id: int, seconds: float) -> int:
         """How often this was done to a lead lately; the loop breaker asks."""
@@ -176,6 +180,15 @@ class Effects:
 
 def _effect(row: Row) -> Effect:
     return Effect(
-        row.id, EffectKind.read(row.kind), row.destination, row.subject, row.lead_id, row.payload, row.attempts, row.in_doubt,
-        row.created_at, row.state, row.error,
-    )  # fmt: skip
+        row.id,
+        EffectKind.read(row.kind),
+        row.destination,
+        row.subject,
+        row.lead_id,
+        row.payload,
+        row.attempts,
+        row.in_doubt,
+        row.created_at,
+        row.state,
+        row.error,
+    )

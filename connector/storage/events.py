@@ -41,9 +41,13 @@ class Events:
     ) -> bool:
         """Take the event's key; false when another delivery took it first."""
         query = Row.insert(
-            connection=connection, event_key=event_key[:KEY_LENGTH], inbox_id=inbox_id, state=state, note=note,
+            connection=connection,
+            event_key=event_key[:KEY_LENGTH],
+            inbox_id=inbox_id,
+            state=state,
+            note=note,
             occurred_at=at or self._clock.now(),
-        )  # fmt: skip
+        )
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
     def settle(self, connection: str, event_key: str, seen: Seen) -> None:

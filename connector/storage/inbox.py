@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+
 from peewee import fn
 
 from connector.clock import Clock
 from connector.ports import Delivery
-from connector.storage.db import Database
+from connector.storage.db import Database, tuples
 from connector.storage.intake import open_delivery
 from connector.storage.models import InboundEvent, Inbox
 from connector.vault import Vault
@@ -68,7 +69,9 @@ class InboxRows:
     def reopen(self, inbox_id: int) -> bool:
         """Make a closed row pending again; events of it that had an effect keep it and will not have it twice."""
         with self._db.transaction():
-            InboundEvent.delete().where((InboundEvent.inbox_id == inbox_id) & (InboundEvent.state.in_(["unknown", "refused"]))).execute()
+            InboundEvent.delete().where(
+                (InboundEvent.inbox_id == inbox_id) & (InboundEvent.state.in_(["unknown", "refused"]))
+            ).execute()
             query = Inbox.update({Inbox.state: "pending", Inbox.attempts: 0, Inbox.due_at: self._clock.now()})
             return bool(query.where((Inbox.id == inbox_id) & (Inbox.state != "pending")).execute())
 
@@ -82,8 +85,7 @@ class InboxRows:
     def counts(self) -> dict[str, int]:
         """How many rows are in each state that is not done."""
         with self._db.connected():
-            rows = Inbox.select(Inbox.state, fn.COUNT(Inbox.id).alias("n")).where(Inbox.state != "done").group_by(Inbox.state)
-            return {row.state: row.n for row in rows}
+            return dict(tuples(Inbox.select(Inbox.state, fn.COUNT(Inbox.id)).where(Inbox.state != "done").group_by(Inbox.state)))
 
     def _open(self, row: Inbox) -> StoredDelivery:
         delivery = open_delivery(self._vault, row.envelope, row.received_at)

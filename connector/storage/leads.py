@@ -173,9 +173,13 @@ class Leads:
         for table in (Identity, ChangeRow, EngagementRow, InboundEvent):
             table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
         older = LeadChange(
-            event_key="", external_id=keep.external_id or "", occurred_at=gone.created_at, kind=ChangeKind.MERGED,
-            fields=self._open(gone).fields, extra=gone.extra,
-        )  # fmt: skip
+            event_key="",
+            external_id=keep.external_id or "",
+            occurred_at=gone.created_at,
+            kind=ChangeKind.MERGED,
+            fields=self._open(gone).fields,
+            extra=gone.extra,
+        )
         self._write_fields(keep, older, fill_only=True)
         keep.created_at = min(keep.created_at, gone.created_at)
         keep.owner_id = keep.owner_id or gone.owner_id
@@ -199,10 +203,15 @@ class Leads:
             ChangeRow.delete().where(ChangeRow.lead_id == lead_id).execute()
             LeadRow.update(
                 {
-                    LeadRow.data_key: None, LeadRow.sealed: None, LeadRow.facts: {}, LeadRow.extra: {},
-                    LeadRow.erased: True, LeadRow.routable: False, LeadRow.external_id: None,
+                    LeadRow.data_key: None,
+                    LeadRow.sealed: None,
+                    LeadRow.facts: {},
+                    LeadRow.extra: {},
+                    LeadRow.erased: True,
+                    LeadRow.routable: False,
+                    LeadRow.external_id: None,
                 }
-            ).where(LeadRow.id == lead_id).execute()  # fmt: skip
+            ).where(LeadRow.id == lead_id).execute()
             return tokens
 
     def retire(self, lead_id: int) -> None:
@@ -213,7 +222,9 @@ class Leads:
     def also_known_as(self, lead_id: int, connection: str, external_id: str) -> None:
         """Give the lead one more id in a connection, as after a merge in the CRM, and make it the one we write to."""
         self._name(lead_id, self.tokens(connection, external_id, {}))
-        LeadRow.update({LeadRow.external_id: external_id}).where((LeadRow.id == lead_id) & (LeadRow.connection == connection)).execute()
+        LeadRow.update({LeadRow.external_id: external_id}).where(
+            (LeadRow.id == lead_id) & (LeadRow.connection == connection)
+        ).execute()
 
     def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
         change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
@@ -248,13 +259,15 @@ class Leads:
     def touch(self, lead_id: int) -> None:
         """Ask for a new score although nothing changed: after a new model, or by a person's wish."""
         with self._db.connected():
-            LeadRow.update({LeadRow.version: LeadRow.version + 1, LeadRow.routable: True, LeadRow.touched_at: self._clock.now()}).where(
-                LeadRow.id == lead_id
-            ).execute()
+            LeadRow.update(
+                {LeadRow.version: LeadRow.version + 1, LeadRow.routable: True, LeadRow.touched_at: self._clock.now()}
+            ).where(LeadRow.id == lead_id).execute()
 
     def stop_stage(self, lead_id: int, stage: str) -> None:
         """Count the stage as done for what the lead is now: its job was given up and waits as a dead letter."""
-        change = {LeadRow.scored_version: LeadRow.version} if stage == "score" else {LeadRow.allocated_version: LeadRow.scored_version}
+        change = (
+            {LeadRow.scored_version: LeadRow.version} if stage == "score" else {LeadRow.allocated_version: LeadRow.scored_version}
+        )
         with self._db.transaction():
             LeadRow.update(change).where(LeadRow.id == lead_id).execute()
             if stage == "score":
@@ -262,7 +275,9 @@ class Leads:
 
     def unfinished(self, stage: str, older_than: datetime, limit: int) -> list[int]:
         """Leads whose next stage ("score" or "allocate") has waited since before `older_than`."""
-        behind = LeadRow.scored_version < LeadRow.version if stage == "score" else LeadRow.allocated_version < LeadRow.scored_version
+        behind = (
+            LeadRow.scored_version < LeadRow.version if stage == "score" else LeadRow.allocated_version < LeadRow.scored_version
+        )
         with self._db.connected():
             query = LeadRow.select(LeadRow.id).where(LeadRow.routable & behind & (LeadRow.touched_at <= older_than))
             return [row.id for row in query.order_by(LeadRow.touched_at).limit(limit)]
@@ -284,11 +299,14 @@ class Leads:
             acts = EngagementRow.select().where((EngagementRow.lead_id == row.id) & (EngagementRow.occurred_at <= as_of))
             engagements = tuple(
                 Engagement(
-                    EngagementKind.read(act.kind), act.occurred_at, act.machine, act.properties,
+                    EngagementKind.read(act.kind),
+                    act.occurred_at,
+                    act.machine,
+                    act.properties,
                     person.open_json(act.sealed) if act.sealed else None,
                 )
                 for act in acts.order_by(EngagementRow.occurred_at, EngagementRow.id)
-            )  # fmt: skip
+            )
             return LeadHistory(row.id, row.created_at, as_of, facts, engagements, extra)
 
     def outcomes(self) -> list[tuple[int, datetime, Outcome, datetime]]:
@@ -328,9 +346,13 @@ class Leads:
     def _make(self, connection: str, change: LeadChange, live: bool) -> LeadRow:
         created = change.created_at or change.occurred_at
         return LeadRow.create(
-            connection=connection, external_id=change.external_id or None, created_at=created, data_key=self._vault.new_data_key(),
-            touched_at=self._clock.now(), routable=live,
-        )  # fmt: skip
+            connection=connection,
+            external_id=change.external_id or None,
+            created_at=created,
+            data_key=self._vault.new_data_key(),
+            touched_at=self._clock.now(),
+            routable=live,
+        )
 
     def _locked_row(self, lead_id: int) -> LeadRow:
         row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).get()
@@ -352,7 +374,9 @@ class Leads:
         at = to_ms(change.occurred_at)
         moved: dict[str, FieldValue] = {}
         for name, value in [*change.fields.items(), *((f"extra.{name}", value) for name, value in change.extra.items())]:
-            place, key = (sealed, name) if name in PERSONAL else (facts, name) if name in OPEN else (extra, name.removeprefix("extra."))
+            place, key = (
+                (sealed, name) if name in PERSONAL else (facts, name) if name in OPEN else (extra, name.removeprefix("extra."))
+            )
             old, known = place.get(key), times.get(name)
             if fill_only and old is not None:
                 continue
@@ -365,9 +389,12 @@ class Leads:
         row.sealed, row.facts, row.extra, row.field_times = person.seal_json(sealed), facts, extra, times
         if change.fields or change.extra:
             ChangeRow.insert(
-                lead_id=row.id, occurred_at=change.occurred_at, kind=change.kind.value, origin=change.origin.value,
+                lead_id=row.id,
+                occurred_at=change.occurred_at,
+                kind=change.kind.value,
+                origin=change.origin.value,
                 sealed=person.seal_json({**change.fields, **{f"extra.{name}": value for name, value in change.extra.items()}}),
-            ).execute()  # fmt: skip
+            ).execute()
         return list(moved)
 
     def _name(self, lead_id: int, tokens: Sequence[tuple[str, str]]) -> None:
@@ -392,8 +419,18 @@ class Leads:
         if row.data_key and row.sealed:
             fields.update(self._vault.person(row.data_key).open_json(row.sealed))
         return Lead(
-            id=row.id, connection=row.connection, external_id=row.external_id, created_at=row.created_at, fields=fields,
-            extra=row.extra, outcome=Outcome.read(row.outcome), version=row.version, scored_version=row.scored_version,
-            allocated_version=row.allocated_version, owner_id=str(row.owner_id) if row.owner_id is not None else None,
-            pinned=row.pinned, routable=row.routable, erased=row.erased,
-        )  # fmt: skip
+            id=row.id,
+            connection=row.connection,
+            external_id=row.external_id,
+            created_at=row.created_at,
+            fields=fields,
+            extra=row.extra,
+            outcome=Outcome.read(row.outcome),
+            version=row.version,
+            scored_version=row.scored_version,
+            allocated_version=row.allocated_version,
+            owner_id=str(row.owner_id) if row.owner_id is not None else None,
+            pinned=row.pinned,
+            routable=row.routable,
+            erased=row.erased,
+        )

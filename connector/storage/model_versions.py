@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.clock import Clock
+from connector.errors import Configuration
 from connector.storage.db import Database
 from connector.storage.models import ModelVersion as Row
 
@@ -32,12 +33,12 @@ class ModelVersions:
             row = Row.create(version=version, state="retired", metrics=dict(metrics), created_at=self._clock.now())
             return _record(row)
 
-    def promote(self, version: str) -> ModelRecord | None:
-        """Make a version the champion; None when there is no such version."""
+    def promote(self, version: str) -> ModelRecord:
+        """Make a version the champion. Raises `Configuration` when there is no such version."""
         with self._db.transaction():
             row = Row.get_or_none(Row.version == version)
             if row is None:
-                return None
+                raise Configuration(f"There is no model {version!r}.", "See `leadswitch models list`.")
             Row.update({Row.state: "retired"}).where(Row.state == "champion").execute()
             Row.update({Row.state: "champion"}).where(Row.version == version).execute()
             return _record(Row.get(Row.version == version))

@@ -12,7 +12,7 @@ from connector.storage.columns import JsonField, MomentField, SealedField
 PROXY = DatabaseProxy()
 
 
-class Table(Model):  # type: ignore[misc]
+class Table(Model):
     id = AutoField()
 
     class Meta:
@@ -137,7 +137,7 @@ class Score(Table):
     model_version = CharField(max_length=64)
     source = CharField(max_length=8)
     base = FloatField()
-    raw = FloatField()
+    raw_score = FloatField()
     reasons = JsonField()
     contributions = JsonField()
     features = JsonField()

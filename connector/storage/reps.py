@@ -62,11 +62,16 @@ class Reps:
         token = self._vault.index("rep", email) if email else None
         teams = {"team": owner.teams[0]} if owner.teams else {}
         Row.insert(
-            connection=connection, external_id=owner.external_id, sealed=sealed, email_token=token, crm_active=owner.active, settings=teams,
+            connection=connection,
+            external_id=owner.external_id,
+            sealed=sealed,
+            email_token=token,
+            crm_active=owner.active,
+            settings=teams,
         ).on_conflict(
             conflict_target=[Row.connection, Row.external_id],
             update={Row.sealed: sealed, Row.email_token: token, Row.crm_active: owner.active},
-        ).execute()  # fmt: skip
+        ).execute()
         return Row.get((Row.connection == connection) & (Row.external_id == owner.external_id))
 
     def for_owner(self, connection: str, external_id: str) -> StoredRep:
@@ -133,6 +138,14 @@ class Reps:
     def _open(self, row: Row) -> StoredRep:
         person = self._vault.open_json(row.sealed, CONTEXT)
         return StoredRep(
-            str(row.id), row.connection, row.external_id, person["name"], person["email"], row.crm_active, row.settings or {},
-            row.slack_user_id, row.slack_dm, row.last_assigned_at,
-        )  # fmt: skip
+            str(row.id),
+            row.connection,
+            row.external_id,
+            person["name"],
+            person["email"],
+            row.crm_active,
+            row.settings or {},
+            row.slack_user_id,
+            row.slack_dm,
+            row.last_assigned_at,
+        )

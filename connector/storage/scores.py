@@ -32,11 +32,22 @@ class Scores:
         """Store a score; returns its id."""
         reasons = [[r.feature, r.contribution, r.value, r.text] for r in score.reasons]
         row = Row.create(
-            lead_id=lead_id, version=version, as_of=score.as_of, probability=score.probability, score=score.score,
-            tier=score.tier.value, confidence=score.confidence, model_version=score.model_version, source=score.source,
-            base=score.base, raw=score.raw, reasons=reasons, contributions=dict(score.contributions),
-            features=dict(score.features), note=score.note,
-        )  # fmt: skip
+            lead_id=lead_id,
+            version=version,
+            as_of=score.as_of,
+            probability=score.probability,
+            score=score.score,
+            tier=score.tier.value,
+            confidence=score.confidence,
+            model_version=score.model_version,
+            source=score.source,
+            base=score.base,
+            raw_score=score.raw,
+            reasons=reasons,
+            contributions=dict(score.contributions),
+            features=dict(score.features),
+            note=score.note,
+        )
         return int(row.id)
 
     def get(self, score_id: int) -> StoredScore | None:
@@ -64,8 +75,11 @@ class Scores:
             if lead.data_key is None:
                 return
             value: Mapping[str, Any] = {
-                "text": rationale.text, "adjustment": rationale.adjustment, "intents": list(rationale.intents), "model": rationale.model,
-            }  # fmt: skip
+                "text": rationale.text,
+                "adjustment": rationale.adjustment,
+                "intents": list(rationale.intents),
+                "model": rationale.model,
+            }
             sealed = self._vault.person(lead.data_key).seal_json(value)
             Row.update({Row.rationale: sealed}).where(Row.id == score_id).execute()
 
@@ -81,8 +95,18 @@ class Scores:
 
 def _stored(row: Row) -> StoredScore:
     score = Score(
-        as_of=row.as_of, probability=row.probability, score=row.score, tier=Tier.read(row.tier), confidence=row.confidence,
-        model_version=row.model_version, source=row.source, base=row.base, raw=row.raw,
-        reasons=tuple(Reason(*reason) for reason in row.reasons), contributions=row.contributions, features=row.features, note=row.note,
-    )  # fmt: skip
+        as_of=row.as_of,
+        probability=row.probability,
+        score=row.score,
+        tier=Tier.read(row.tier),
+        confidence=row.confidence,
+        model_version=row.model_version,
+        source=row.source,
+        base=row.base,
+        raw=row.raw_score,
+        reasons=tuple(Reason(*reason) for reason in row.reasons),
+        contributions=row.contributions,
+        features=row.features,
+        note=row.note,
+    )
     return StoredScore(row.id, row.lead_id, row.version, score)

@@ -1,3 +1,5 @@
+# mypy: ignore-errors
+# ruff: noqa: E501, F403, F405
 """The first schema."""
 
 from peewee import *
@@ -323,7 +325,7 @@ def up(migrator, db):
         model_version = CharField(max_length=64)
         source = CharField(max_length=8)
         base = FloatField()
-        raw = FloatField()
+        raw_score = FloatField()
         reasons = JsonField()
         contributions = JsonField()
         features = JsonField()
