@@ -10,6 +10,8 @@ import typer
 from connector.cli.answers import AsJson, fail, opened_house, show_facts, show_rows
 
 app = typer.Typer(help="Trained models.", no_args_is_help=True)
+#: Figures in the list; `models show` has them all.
+SHOWN = ("rows", "auc", "brier", "accuracy", "precision_top20pct")
 
 
 @app.command("list")
@@ -20,7 +22,8 @@ def list_models(as_json: AsJson = False) -> None:
     """
     with opened_house() as house:
         rows = [
-            {"version": one.version, "state": one.state, "created_at": one.created_at, **figures(one.metrics)}
+            {"version": one.version, "state": one.state, "created_at": one.created_at}
+            | {name: figures(one.metrics).get(name) for name in SHOWN}
             for one in house.model_versions.all()
         ]
     show_rows(rows, as_json, "No model yet: leads are scored by rules. Train one: leadswitch train")
