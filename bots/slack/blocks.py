@@ -151,7 +151,7 @@ def _small_print(card: CardState) -> str:
     """Why the reader sees it, the last engagement, how sure the score is."""
     parts = []
     if card.because:
-        parts.append(f"Routed {f'to {say(card.owner_name, 80)} ' if card.owner_name else ''}because {say(card.because, 400)}")
+        parts.append(f"Routed {f'to {say(card.owner_name, 80)} ' if card.owner_name else ''}because: {say(card.because, 400)}")
     if card.last_engagement is not None:
         act = card.last_engagement.kind.value.replace("_", " ")
         parts.append(f"Last engagement: {act}, {when(card.last_engagement.occurred_at)}")

@@ -63,12 +63,13 @@ _LEADLIKE = re.compile(r"#?\d+|\S+@\S+\.\S+|https?://\S+")
 
 
 def plain(text: str) -> str:
-    """The text without Slack's link markup, HTML escapes, quotation marks and doubled spaces."""
+    """The text without Slack's link markup, HTML escapes, quotation marks, doubled spaces and a link's last slash."""
     text = _USER.sub(r"@\1", text)
     text = _MAIL.sub(r"\1", text)
     text = _LINK.sub(r"\1", text)
     text = html.unescape(text)
     text = re.sub(r'["“”„«»]', " ", text)
+    text = re.sub(r"(https?://\S*?)/+(?=\s|$)", r"\1", text)
     return " ".join(text.split())
 
 

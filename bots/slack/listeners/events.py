@@ -15,4 +15,4 @@ def handle(payload: Mapping[str, Any]) -> None:
     subscribed to, and nothing else is acted on."""
     kind = str((payload.get("event") or {}).get("type") or "")
     if kind in ("app_uninstalled", "tokens_revoked"):
-        log.error("slack.app_removed", event=kind, mend="Install the app again and copy its token into slack.bot_token.")
+        log.error("slack.app_removed", kind=kind, mend="Install the app again and copy its token into slack.bot_token.")

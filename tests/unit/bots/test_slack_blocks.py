@@ -151,7 +151,14 @@ def test_the_card_says_what_it_must() -> None:
     shown = blocks.lead_card(replace(CARD, rationale="A keen buyer."))
     assert shown[0]["text"]["text"] == "A lead · 92 of 100 · Jane Doe"
     said = texts(shown)
-    for part in ("VP Sales at *Acme*", "webinar", "Owner: *Ada Rep*", "*New*", "Routed to Ada Rep because", "email clicked"):
+    for part in (
+        "VP Sales at *Acme*",
+        "webinar",
+        "Owner: *Ada Rep*",
+        "*New*",
+        "Routed to Ada Rep because: You are next",
+        "email clicked",
+    ):
         assert part in said
     assert said.count("▲") == 3
     assert said.count("▼") == 2

@@ -30,6 +30,7 @@ from bots.slack.grammar import Call, Unknown, parse, usage
         ("42", Call("show", "42")),
         ("jane@x.example", Call("show", "jane@x.example")),
         ("https://crm.example/1", Call("show", "https://crm.example/1")),
+        ("why <https://crm.example/1/>", Call("why", "https://crm.example/1")),
         ("reassign 42", Call("reassign", "42")),
         ("reassign 42 to sam@x.example", Call("reassign", "42", "sam@x.example")),
         ("reassign 42 to <@U123ABC|sam>", Call("reassign", "42", "@U123ABC")),

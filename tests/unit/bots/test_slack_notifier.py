@@ -1,0 +1,234 @@
+"""Cards and digests leaving the outbox: one message a lead and destination, edited, paced, and never sent twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bots.slack.client import NeedsMending, RateLimited, Refused
+from bots.slack.notifier import Notifier
+from connector import commands
+from connector.bootstrap import House
+from connector.errors import Configuration, Fatal, Retriable, Skippable
+from connector.http import Unsure
+from connector.storage.effects import Effect
+from leads.enums import EffectKind, Role, Tier
+from leads.records import RepRecord
+from tests.unit.bots.conftest import Clock, FakeSlack, add_lead
+
+BOSS = commands.Actor("slack", "UBOSS", Role.MANAGER, "3")
+
+
+def card_effect(house: House, lead: int, destination: str = "dm:1") -> Effect:
+    at = house.clock.now()
+    return Effect(
+        9, EffectKind.SLACK_CARD, "slack", f"card:{lead}:{destination}", lead, {"destination": destination}, created_at=at
+    )
+
+
+def digest_effect(house: House, *lead_ids: int) -> Effect:
+    payload = {"rep_id": "1", "lead_ids": list(lead_ids)}
+    return Effect(5, EffectKind.SLACK_DIGEST, "slack", "digest:1", None, payload, created_at=house.clock.now())
+
+
+@pytest.fixture
+def notifier(slack: FakeSlack) -> Notifier:
+    return Notifier(slack)  # type: ignore[arg-type]
+
+
+def test_a_card_is_posted_once_and_edited_from_then_on(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    receipt = notifier.deliver(house, card_effect(house, lead), False)
+    (posted,) = slack.messages.values()
+    assert receipt == f"DUADA:{next(iter(slack.messages))}"
+    assert posted.text == "New A lead (92) for you"
+    assert posted.metadata == {
+        "event_type": "leadswitch_card",
+        "event_payload": {"lead_id": lead, "destination": "dm:1", "external_id": "51"},
+    }
+    commands.accept(house, lead, commands.Actor("slack", "UADA", Role.REP, "1"))
+    assert notifier.deliver(house, card_effect(house, lead), False) == receipt
+    (edited,) = slack.messages.values()
+    assert edited.edits == 1
+    assert "Accepted" in str(edited.blocks)
+
+
+def test_an_unchanged_card_is_not_sent_again(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    for _ in range(3):
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert slack.calls.count("post") == 1
+    assert slack.calls.count("edit") == 0
+
+
+def test_the_rep_is_looked_up_in_slack_once(house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int) -> None:
+    other = add_lead(house, clock, "52", "Janet", "janet@acme.example")
+    notifier.deliver(house, card_effect(house, lead), False)
+    notifier.deliver(house, card_effect(house, other), False)
+    assert slack.calls.count("user_by_email") == 1
+    assert slack.calls.count("open_dm") == 1
+    rep = house.reps.get("1")
+    assert rep
+    assert (rep.slack_user_id, rep.slack_dm) == ("UADA", "DUADA")
+
+
+def test_channel_and_direct_message_are_two_cards(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    notifier.deliver(house, card_effect(house, lead), False)
+    notifier.deliver(house, card_effect(house, lead, "channel:#leads"), False)
+    assert [message.channel for message in slack.messages.values()] == ["DUADA", "CLEADS"]
+    assert [message.text for message in slack.messages.values()] == ["New A lead (92) for you", "New A lead (92)"]
+
+
+def test_a_card_in_doubt_is_looked_for_and_edited_and_not_posted_again(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int
+) -> None:
+    notifier.deliver(house, card_effect(house, lead), False)
+    house.cards.forget(lead, "dm:1")  # as after a crash between posting and remembering
+    notifier.deliver(house, card_effect(house, lead), True)
+    assert slack.calls.count("post") == 1
+    assert house.cards.get(lead, "dm:1")
+
+
+def test_a_card_in_doubt_that_never_got_there_is_posted(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    notifier.deliver(house, card_effect(house, lead), True)
+    assert slack.calls.count("find") == 1
+    assert len(slack.messages) == 1
+
+
+def test_a_card_that_somebody_deleted_is_posted_anew(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    notifier.deliver(house, card_effect(house, lead), False)
+    slack.messages.clear()
+    commands.accept(house, lead, commands.Actor("slack", "UADA", Role.REP, "1"))
+    notifier.deliver(house, card_effect(house, lead), False)
+    assert len(slack.messages) == 1
+
+
+def test_the_card_of_the_rep_before_says_that_the_lead_went_on(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int
+) -> None:
+    notifier.deliver(house, card_effect(house, lead), False)
+    commands.reassign(house, lead, "2", BOSS, "holiday")
+    notifier.deliver(house, card_effect(house, lead), False)
+    (message,) = slack.messages.values()
+    assert "*Reassigned* to Ben Rep" in str(message.blocks)
+    assert "lead_accept" not in str(message.blocks)
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_a_rep_who_lost_the_lead_before_hearing_of_it_gets_no_card(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int, in_doubt: bool
+) -> None:
+    commands.reassign(house, lead, "2", BOSS, "holiday")
+    with pytest.raises(Skippable):
+        notifier.deliver(house, card_effect(house, lead), in_doubt)
+    assert slack.messages == {}
+
+
+def test_a_lead_that_is_gone_needs_no_card(house: House, notifier: Notifier) -> None:
+    with pytest.raises(Skippable):
+        notifier.deliver(house, card_effect(house, 4711), False)
+
+
+def test_a_rep_slack_does_not_know_is_somebodys_to_mend(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    slack.failing["user_by_email"] = NeedsMending("users.lookupByEmail", "users_not_found")
+    with pytest.raises(Configuration, match=r"Rep 1.*e-mail"):
+        notifier.deliver(house, card_effect(house, lead), False)
+    house.reps.sync("crm", [RepRecord("1", None, "Ada Rep", True)])
+    with pytest.raises(Configuration, match="Rep 1 has no e-mail"):
+        notifier.deliver(house, card_effect(house, lead), False)
+
+
+def test_an_unknown_destination_is_given_up(house: House, notifier: Notifier, lead: int) -> None:
+    with pytest.raises(Fatal):
+        notifier.deliver(house, card_effect(house, lead, "pigeon:1"), False)
+
+
+def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
+    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock
+) -> None:
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 105)]
+    for lead in leads[:3]:
+        notifier.deliver(house, card_effect(house, lead, "channel:#leads"), False)
+    with pytest.raises(Retriable) as caught:
+        notifier.deliver(house, card_effect(house, leads[3], "channel:#leads"), False)
+    assert caught.value.delay_s == pytest.approx(1.0, abs=0.05)
+    assert len(slack.messages) == 3
+    notifier.deliver(house, card_effect(house, leads[3], "channel:#other"), False)  # another channel has its own
+    clock.sleep(1.01)
+    notifier.deliver(house, card_effect(house, leads[3], "channel:#leads"), False)
+    assert len(slack.messages) == 5
+
+
+def test_429_keeps_every_worker_back_as_long_as_slack_asks(
+    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int
+) -> None:
+    slack.failing["post"] = RateLimited("too fast", 30.0)
+    with pytest.raises(Retriable) as caught:
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert caught.value.delay_s == 30.0
+    clock.sleep(20)
+    with pytest.raises(Retriable) as caught:
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert caught.value.delay_s == pytest.approx(10.0, abs=1.0)
+    assert slack.messages == {}
+
+
+@pytest.mark.parametrize(
+    "error", [Unsure("lost"), NeedsMending("chat.postMessage", "not_in_channel"), Refused("chat.postMessage", "no_text")]
+)
+def test_other_errors_of_slack_go_to_the_outbox_as_they_are(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int, error: Exception
+) -> None:
+    slack.failing["post"] = error
+    with pytest.raises(type(error)):
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert house.cards.get(lead, "dm:1") is None
+
+
+def test_a_refused_edit_is_not_taken_for_a_deleted_message(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
+    notifier.deliver(house, card_effect(house, lead), False)
+    commands.accept(house, lead, commands.Actor("slack", "UADA", Role.REP, "1"))
+    slack.failing["edit"] = Refused("chat.update", "msg_too_long")
+    with pytest.raises(Refused):
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert slack.calls.count("post") == 1
+
+
+def test_a_digest_lists_its_leads_and_is_posted_once(
+    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int
+) -> None:
+    other = add_lead(house, clock, "52", "Janet", "janet@acme.example", Tier.C)
+    notifier.deliver(house, digest_effect(house, lead, other), False)
+    (message,) = slack.messages.values()
+    assert message.channel == "DUADA"
+    assert message.text == "2 more leads for you to look at"
+    assert message.metadata["event_payload"]["lead_ids"] == [lead, other]
+    third = add_lead(house, clock, "53", "Joan", "joan@acme.example", Tier.C)
+    notifier.deliver(house, digest_effect(house, lead, other), True)
+    assert len(slack.messages) == 1
+    notifier.deliver(house, digest_effect(house, lead, other, third), True)  # it came after the digest that was in doubt
+    assert [message.metadata["event_payload"]["lead_ids"] for message in slack.messages.values()] == [[lead, other], [third]]
+
+
+def test_a_digest_of_leads_that_are_all_gone_is_not_sent(house: House, slack: FakeSlack, notifier: Notifier) -> None:
+    with pytest.raises(Skippable):
+        notifier.deliver(house, digest_effect(house, 4711), False)
+    assert slack.messages == {}
+
+
+def test_without_a_token_nothing_is_registered(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bots.slack import notifier as module
+
+    handlers: dict[EffectKind, Any] = {}
+    monkeypatch.setattr(module, "HANDLERS", handlers)
+    module.register(house)
+    assert set(handlers) == {EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST}
+    handlers.clear()
+    house.settings = house.settings.model_copy(update={"slack": house.settings.slack.model_copy(update={"bot_token": None})})
+    module.register(house)
+    assert handlers == {}
+
+
+def test_a_card_effect_without_a_lead_is_given_up(house: House, notifier: Notifier, lead: int) -> None:
+    with pytest.raises(Fatal):
+        notifier.deliver(house, replace(card_effect(house, lead), lead_id=None), False)
