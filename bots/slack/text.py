@@ -41,20 +41,31 @@ def fit(text: object, limit: int) -> str:
 
     A right-to-left text is isolated, so that it does not turn its neighbours around.
     """
-    start = _start(text, limit)
-    raw = one_line(start)
+    return _fitted(*_start(text, limit), limit)
+
+
+def say(text: object, limit: int = 120) -> str:
+    """Other people's text inside mrkdwn: as `fit`, and with nothing in it that Slack would format, link or notify by."""
+    raw, longer = _start(text, limit)
+    neutral = _EMOJI_CODE.sub("\u2236", raw.translate(LOOKALIKES))
+    return _fitted(_SHOUT.sub("\uff20", neutral), longer, limit)
+
+
+def _start(text: object, limit: int) -> tuple[str, bool]:
+    """As much of a text as is worth looking at, on one line, and whether there is more: bounds the work on a 10,000-character
+    name."""
+    start = str(text)[: LOOK_AHEAD * limit + 1]
+    return one_line(start), len(start) > LOOK_AHEAD * limit
+
+
+def _fitted(raw: str, longer: bool, limit: int) -> str:
     isolated = any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in raw)
     room = limit - (2 if isolated else 0)
     pieces = [ESCAPES.get(character, character) for character in raw]
-    if sum(width(piece) for piece in pieces) > room or len(start) > LOOK_AHEAD * limit:
+    if longer or sum(width(piece) for piece in pieces) > room:
         pieces = _cut(pieces, room - 1)
     shown = "".join(pieces)
     return f"\u2068{shown}\u2069" if isolated else shown
-
-
-def _start(text: object, limit: int) -> str:
-    """As much of a text as is worth looking at: bounds the work on a 10,000-character name, and shows that it was longer."""
-    return str(text)[: LOOK_AHEAD * limit + 1]
 
 
 def _cut(pieces: list[str], room: int) -> list[str]:
@@ -69,13 +80,6 @@ def _cut(pieces: list[str], room: int) -> list[str]:
     while kept and (kept[-1] in JOINERS + " " or unicodedata.combining(kept[-1][0])):
         kept.pop()
     return [*kept, "…"]
-
-
-def say(text: object, limit: int = 120) -> str:
-    """Other people's text inside mrkdwn: as `fit`, and with nothing in it that Slack would format, link or notify by."""
-    neutral = _start(text, limit).translate(LOOKALIKES)
-    neutral = _EMOJI_CODE.sub("\u2236", neutral)
-    return fit(_SHOUT.sub("\uff20", neutral), limit)
 
 
 def when(moment: datetime, form: str = "{date_short_pretty} at {time}") -> str:
