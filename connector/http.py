@@ -9,6 +9,7 @@ import email.utils
 import ipaddress
 import re
 import socket
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -166,6 +167,7 @@ class VendorHttp:
             transport=_GuardedTransport(allow_private, look_up, width),
             headers={"user-agent": "leadswitch", "accept": "application/json"},
         )
+        self._finalizer = weakref.finalize(self, self._client.close)  # who forgets to close leaks no sockets
 
     def send(self, method: str, path: str, *, idempotent: bool, **request: Any) -> httpx.Response:
         """One answer, whatever its status; tried three times within seconds where that cannot do anything twice.
@@ -204,7 +206,7 @@ class VendorHttp:
             raise Configuration(f"{self._title}: the address is malformed.", "Mend base_url.") from None
 
     def close(self) -> None:
-        self._client.close()
+        self._finalizer()
 
 
 def retry_after(answer: httpx.Response, now: datetime) -> float | None:

@@ -419,3 +419,40 @@ def test_private_address_needs_trust(bench: Bench) -> None:
 def test_no_credentials_is_a_configuration_error(bench: Bench) -> None:
     with pytest.raises(Configuration, match="token"):
         bench.connect(token=None, client_id=None, client_secret=None, refresh_token=None)
+
+
+# --- set-up
+
+
+def test_check_says_what_is_missing_and_prepare_mends_it(bench: Bench) -> None:
+    before = list(bench.client.check())
+    assert not all(result.ok for result in before)
+    assert all(result.mend for result in before if not result.ok)
+    assert all(result.ok for result in bench.client.prepare())
+    calls = sum(bench.crm.calls.values())
+    assert all(result.ok for result in bench.client.prepare())
+    assert sum(bench.crm.calls.values()) == calls + 2, "what is there is only looked at"
+    assert all(result.ok for result in bench.client.check())
+    assert bench.crm.writes == []
+
+
+def test_check_with_bad_credentials_says_so_once(bench: Bench) -> None:
+    bench.crm.refuse_refresh = True
+    (result,) = bench.client.check()
+    assert not result.ok
+    assert result.mend
+    bench.check_message(result.detail)
+
+
+def test_check_of_a_scope(bench: Bench) -> None:
+    next(iter(bench.client.check()))
+    bench.crm.fail_next(200, body={"results": []})
+    bench.crm.fail_next(403, body={"category": "MISSING_SCOPES"})
+    results = list(bench.client.check())
+    assert results[0].ok
+    assert not results[1].ok
+    assert "scope" in results[1].mend
+
+
+def test_record_url(bench: Bench) -> None:
+    assert bench.client.record_url("101") is None or "101" in str(bench.client.record_url("101"))
