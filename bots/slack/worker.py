@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -11,6 +11,7 @@ import structlog
 from bots.slack.client import SlackApi, api_of
 from bots.slack.listeners import actions, commands, events, views
 from bots.slack.visit import Visit
+from connector.errors import Configuration, Fatal
 
 if TYPE_CHECKING:
     from connector.bootstrap import House
@@ -29,14 +30,26 @@ def handle(house: House, payload: Mapping[str, Any], api: SlackApi | None = None
         return
     slack = api or api_of(house.settings.slack)
     if payload.get("command"):
-        commands.handle(_of_command(house, slack, payload), payload)
+        visit = _of_command(house, slack, payload)
+        _attended(visit, lambda: commands.handle(visit, payload))
     elif kind == "block_actions":
-        actions.handle(_of_click(house, slack, payload), payload)
+        visit = _of_click(house, slack, payload)
+        _attended(visit, lambda: actions.handle(visit, payload))
     elif kind == "view_submission":
         private = _private(payload)
-        views.handle(_of_form(house, slack, payload, private), payload, private)
+        visit = _of_form(house, slack, payload, private)
+        _attended(visit, lambda: views.handle(visit, payload, private))
     else:
         log.info("slack.request_ignored", kind=kind[:40])
+
+
+def _attended(visit: Visit, work: Callable[[], None]) -> None:
+    """Do the work. What trying again cannot help is told to the person and to the operator."""
+    try:
+        work()
+    except (Fatal, Configuration) as error:
+        log.error("slack.request_failed", error=str(error))
+        visit.report(f"I could not do that. Please show this to an admin: {error}")
 
 
 def _of_command(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visit:

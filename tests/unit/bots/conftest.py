@@ -1,139 +1,16 @@
-"""A house on a database of its own, with reps, one hot lead and a Slack that only remembers what it was told."""
+"""A house on a database of its own, with reps and one hot lead, and a Slack that only remembers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from bots.slack.client import Refused
-from connector import commands
-from connector.bootstrap import House, open_house
-from connector.budget import LocalBudget
-from connector.settings import ConnectionSettings, Settings, SlackSettings
-from leads.enums import ChangeKind, Role, Tier
-from leads.records import LeadChange, RepRecord
-from leads.results import Reason, Score
-
-USERS = {"UADA": "ada@x.example", "UBEN": "ben@x.example", "UBOSS": "boss@x.example"}
-
-
-@dataclass
-class Message:
-    """One message in Slack."""
-
-    channel: str
-    text: str
-    blocks: list[Any]
-    metadata: dict[str, Any]
-    edits: int = 0
-
-
-@dataclass
-class FakeSlack:
-    """The surface of `SlackApi`. `failing` maps a call to the error that it raises once."""
-
-    users: dict[str, str] = field(
-        default_factory=lambda: {"UADA": "ada@x.example", "UBEN": "ben@x.example", "UBOSS": "boss@x.example"}
-    )
-    messages: dict[str, Message] = field(default_factory=dict)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    whispers: list[tuple[str, str, str]] = field(default_factory=list)
-    forms: list[dict[str, Any]] = field(default_factory=list)
-    calls: list[str] = field(default_factory=list)
-    failing: dict[str, Exception] = field(default_factory=dict)
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        if name in self.failing:
-            raise self.failing.pop(name)
-
-    def post(self, channel: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any]) -> tuple[str, str]:
-        self._call("post")
-        ts = f"1795273200.{len(self.messages):06}"
-        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata))
-        return channel, ts
-
-    def edit(self, channel: str, ts: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any]) -> None:
-        self._call("edit")
-        if ts not in self.messages:
-            raise Refused("chat.update", "message_not_found")
-        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata), self.messages[ts].edits + 1)
-
-    def find(self, channel: str, oldest: float, event_type: str, marker: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
-        self._call("find")
-        for ts, message in self.messages.items():
-            payload = message.metadata["event_payload"]
-            same = message.channel == channel and message.metadata["event_type"] == event_type
-            if same and all(payload.get(name) == value for name, value in marker.items()):
-                return ts, payload
-        return None
-
-    def channel_id(self, name: str) -> str:
-        return "C" + name.strip("#").upper()
-
-    def user_by_email(self, email: str) -> str:
-        self._call("user_by_email")
-        return next(user for user, known in self.users.items() if known == email)
-
-    def email_of(self, user: str) -> str | None:
-        self._call("email_of")
-        return self.users.get(user)
-
-    def open_dm(self, user: str) -> str:
-        self._call("open_dm")
-        return f"D{user}"
-
-    def whisper(self, channel: str, user: str, text: str, blocks: Sequence[Any] | None = None) -> None:
-        self._call("whisper")
-        self.whispers.append((channel, user, text))
-
-    def open_form(self, trigger_id: str, view: Mapping[str, Any]) -> None:
-        self._call("open_form")
-        self.forms.append(dict(view))
-
-    def respond(self, response_url: str, message: Mapping[str, Any]) -> None:
-        self._call("respond")
-        self.answers.append({"response_url": response_url, **message})
-
-    @property
-    def said(self) -> str:
-        """The one answer that a person got; forgotten once asked for."""
-        (answer,) = self.answers
-        self.answers.clear()
-        assert answer["response_type"] == "ephemeral"
-        assert answer["replace_original"] is False
-        return str(answer["text"])
-
-
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-
-
-class Bells:
-    """A doorbell that counts."""
-
-    def __init__(self) -> None:
-        self.rung: list[str] = []
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        if not name.startswith("ring_"):
-            raise AttributeError(name)
-        return lambda *_, **__: self.rung.append(name)
+from connector import testing
+from connector.bootstrap import House
+from connector.testing import StandingClock
+from tests.unit.bots.slack_fakes import FakeSlack, add_lead, add_reps
 
 
 @pytest.fixture
@@ -142,43 +19,26 @@ def slack() -> FakeSlack:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> StandingClock:
+    return StandingClock()
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: Clock) -> Iterator[House]:
+def house(tmp_path: Path, clock: StandingClock) -> Iterator[House]:
     """Ada, Ben and the boss (a manager), with e-mail addresses; nobody is linked to Slack yet."""
-    settings = Settings(
-        home=tmp_path,
-        redis_url="redis://127.0.0.1:9/0",
+    built = testing.house(
+        tmp_path,
+        clock=clock,
         policy=str(tmp_path / "policy.toml"),
-        connections={"crm": ConnectionSettings(name="crm", adapter="hubspot", token=SecretStr("pat"))},
-        slack=SlackSettings(bot_token=SecretStr("xoxb"), managers=("boss@x.example",)),
+        connections={"crm": {"name": "crm", "adapter": "hubspot", "token": "pat"}},
+        slack={"bot_token": "xoxb", "managers": ["boss@x.example"]},
     )
-    built = open_house(settings, clock, migrate=True)
-    built.__dict__["queue"] = Bells()
-    built.__dict__["budget"] = LocalBudget(lambda: clock.at.timestamp())
-    people = [("1", "ada@x.example", "Ada Rep"), ("2", "ben@x.example", "Ben Rep"), ("3", "boss@x.example", "Bo Boss")]
-    built.reps.sync("crm", [RepRecord(number, email, name, True) for number, email, name in people])
+    add_reps(built)
     yield built
     built.close()
 
 
 @pytest.fixture
-def lead(house: House, clock: Clock) -> int:
+def lead(house: House, clock: StandingClock) -> int:
     """Jane Doe of Acme, scored 92 in tier A, Ada's."""
     return add_lead(house, clock, "51", "Jane", "jane@acme.example")
-
-
-def add_lead(house: House, clock: Clock, external_id: str, first_name: str, email: str, tier: Tier = Tier.A) -> int:
-    """A scored lead that was given to Ada."""
-    fields = {"first_name": first_name, "last_name": "Doe", "email": email, "company": "Acme"}
-    change = LeadChange(f"e{external_id}", external_id, clock.now(), ChangeKind.CREATED, fields=fields)
-    reasons = (Reason("meetings", 0.5, 1, "Booked a meeting"), Reason("mail", -0.2, None, "Free mail address"))
-    score = Score(clock.now(), 0.92, 92, tier, 0.8, "m1", "model", 0.0, 1.0, reasons, {}, {}, None)
-    with house.db.transaction():
-        applied = house.leads.apply("crm", change, live=True)
-        house.leads.mark_scored(applied.lead_id, 1, house.scores.add(applied.lead_id, 1, score))
-    commands.reassign(house, applied.lead_id, "1", commands.Actor("system", "test", Role.ADMIN), "to begin with")
-    return applied.lead_id

@@ -14,9 +14,10 @@ from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, Retriable, Skippable
 from connector.http import Unsure
 from connector.storage.effects import Effect
+from connector.testing import StandingClock
 from leads.enums import EffectKind, Role, Tier
 from leads.records import RepRecord
-from tests.unit.bots.conftest import Clock, FakeSlack, add_lead
+from tests.unit.bots.slack_fakes import FakeSlack, add_lead
 
 BOSS = commands.Actor("slack", "UBOSS", Role.MANAGER, "3")
 
@@ -61,7 +62,9 @@ def test_an_unchanged_card_is_not_sent_again(house: House, slack: FakeSlack, not
     assert slack.calls.count("edit") == 0
 
 
-def test_the_rep_is_looked_up_in_slack_once(house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int) -> None:
+def test_the_rep_is_looked_up_in_slack_once(
+    house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock, lead: int
+) -> None:
     other = add_lead(house, clock, "52", "Janet", "janet@acme.example")
     notifier.deliver(house, card_effect(house, lead), False)
     notifier.deliver(house, card_effect(house, other), False)
@@ -144,7 +147,7 @@ def test_an_unknown_destination_is_given_up(house: House, notifier: Notifier, le
 
 
 def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
-    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock
+    house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock
 ) -> None:
     leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 105)]
     for lead in leads[:3]:
@@ -160,7 +163,7 @@ def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
 
 
 def test_429_keeps_every_worker_back_as_long_as_slack_asks(
-    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int
+    house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock, lead: int
 ) -> None:
     slack.failing["post"] = RateLimited("too fast", 30.0)
     with pytest.raises(Retriable) as caught:
@@ -195,7 +198,7 @@ def test_a_refused_edit_is_not_taken_for_a_deleted_message(house: House, slack: 
 
 
 def test_a_digest_lists_its_leads_and_is_posted_once(
-    house: House, slack: FakeSlack, notifier: Notifier, clock: Clock, lead: int
+    house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock, lead: int
 ) -> None:
     other = add_lead(house, clock, "52", "Janet", "janet@acme.example", Tier.C)
     notifier.deliver(house, digest_effect(house, lead, other), False)

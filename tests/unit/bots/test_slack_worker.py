@@ -14,8 +14,9 @@ from connector import commands
 from connector.bootstrap import House
 from connector.errors import Fatal, Retriable
 from connector.http import Unsure
+from connector.testing import StandingClock
 from leads.records import RepRecord
-from tests.unit.bots.conftest import Clock, FakeSlack, add_lead
+from tests.unit.bots.slack_fakes import FakeSlack, add_lead
 
 URL = "https://hooks.slack.com/actions/T1/1/abc"
 
@@ -105,7 +106,7 @@ def test_show_by_number_and_bare_number(house: House, slack: FakeSlack, lead: in
         slack.answers.clear()
 
 
-def test_several_leads_are_listed_to_choose_from(house: House, slack: FakeSlack, clock: Clock, lead: int) -> None:
+def test_several_leads_are_listed_to_choose_from(house: House, slack: FakeSlack, clock: StandingClock, lead: int) -> None:
     other = add_lead(house, clock, "52", "Janet", "janet@acme.example")
     handle(house, command("why doe"), slack)
     (answer,) = slack.answers
@@ -200,7 +201,7 @@ def test_the_role_is_that_of_the_moment_not_of_the_card(house: House, slack: Fak
 # -- clicks
 
 
-def test_accept_is_done_once_however_often_it_is_clicked(house: House, slack: FakeSlack, clock: Clock, lead: int) -> None:
+def test_accept_is_done_once_however_often_it_is_clicked(house: House, slack: FakeSlack, clock: StandingClock, lead: int) -> None:
     clock.sleep(130)
     handle(house, click(names.ACCEPT, lead), slack)
     assert slack.said == "Jane Doe is yours."
@@ -310,6 +311,14 @@ def test_slack_out_of_reach_repeats_a_question_but_never_a_deed(house: House, sl
     card = commands.card(house, lead)
     assert card
     assert card.state == "accepted"
+
+
+def test_what_somebody_must_mend_is_told_to_the_person_too(house: House, slack: FakeSlack, lead: int) -> None:
+    slack.failing["open_form"] = NeedsMending("views.open", "missing_scope", " (needs chat:write)")
+    handle(house, click(names.PASS_ON, lead), slack)
+    said = slack.said
+    assert "Please show this to an admin" in said
+    assert "chat:write" in said
 
 
 @pytest.mark.parametrize(
