@@ -56,7 +56,7 @@ class Ranking:
 
     field: Field
     ranked: Sequence[Ranked]
-    pool: Mapping[str, float]
+    sharing: Mapping[str, float]
 
 
 def rotation_key(lead: LeadFacts, policy: Policy) -> str:
@@ -171,15 +171,15 @@ def _ranking(sitting: Sitting, bench: Bench, rotation: Rotation) -> Ranking:
     terms = sitting.policy.fairness
     away = {rep for rep, closed in bench.closed.items() if closed.away}
     leave = {rep for rep, closed in bench.closed.items() if closed.leave}
-    rotation = attend(rotation, bench.pool, away, leave, terms)
-    parts = shares(rotation, bench.pool, terms)
+    rotation, sharing = attend(rotation, bench.pool, bench.eligible, away, leave, terms)
+    parts = shares(rotation, sharing, terms)
     order = turns(rotation, parts, bench.eligible)
     field = Field(sitting.lead, bench.plan, sitting.policy, sitting.reps, order, rotation, parts, sitting.at)
-    return Ranking(field, rank(field), bench.pool)
+    return Ranking(field, rank(field), sharing)
 
 
 def _book(ranking: Ranking, rep_id: str, lead: LeadFacts) -> Rotation:
-    return give(ranking.field.rotation, ranking.field.parts, rep_id, ranking.pool, lead.probability * lead.value)
+    return give(ranking.field.rotation, ranking.field.parts, rep_id, ranking.sharing, lead.probability * lead.value)
 
 
 def _by_owner(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decision, Rotation] | None:

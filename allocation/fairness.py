@@ -24,6 +24,8 @@ from allocation.terms import Fairness
 
 #: Credits are sums of floats: below this they count as nought.
 EPSILON: Final = 1e-9
+#: After so many leads of the line that a rep could not take, they have no share in it until one comes that they can.
+RARE: Final = 200
 REJECT_WINDOW: Final = timedelta(days=7)
 
 
@@ -32,13 +34,17 @@ class Presence(StrEnum):
 
     HERE = "here"
     OFF = "off"  # outside hours, on a public holiday or at a cap: the credit waits
+    UNASKED = "unasked"  # here, but no lead came for long that they could take: no credit gathers
     AWAY = "away"  # paused, on leave or deactivated: the credit is made up for slowly after the return
 
 
 class Seat(NamedTuple):
-    """One rep's account in one line. `last` is the step of the last lead; `due` and `value_due` are what was due in leads and in
-    expected value over all time, `taken` and `value` what was got; `owed` is made up for by a boosted share; `weight` is the
-    one they were last here with; `rejects` are the moments (epoch seconds) of rejects that were credited."""
+    """One rep's account in one line.
+
+    `owed` is made up for by a boosted share. `last` is the step of their last lead, `seen` of the last they could have taken.
+    `due` and `value_due` are what was due in leads and in expected value over all time, `taken` and `value` what was got.
+    `weight` is the one they were last here with; `rejects` are the moments (epoch seconds) of rejects that were credited.
+    """
 
     credit: float = 0.0
     presence: Presence = Presence.HERE
@@ -49,6 +55,7 @@ class Seat(NamedTuple):
     value: float = 0.0
     value_due: float = 0.0
     weight: float = 0.0
+    seen: int = 0
     rejects: tuple[float, ...] = ()
 
 
@@ -85,40 +92,58 @@ class Turn(NamedTuple):
 
 
 def attend(
-    rotation: Rotation, pool: Mapping[str, float], away: Collection[str], leave: Collection[str], terms: Fairness
-) -> Rotation:
-    """Note who is here. `pool` maps the reps who could take a lead to their weights; `away` are those paused, on leave or
-    deactivated, `leave` those of them whose absence earns a bounded catch-up.
+    rotation: Rotation,
+    pool: Mapping[str, float],
+    eligible: Collection[str],
+    away: Collection[str],
+    leave: Collection[str],
+    terms: Fairness,
+) -> tuple[Rotation, dict[str, float]]:
+    """Note who is here, and answer with the ledger and the weights of those who share in this lead.
 
-    A joiner starts at par. Who was off comes back to the credit they left with. Who was away comes back with no credit in
-    hand: what they left with and, for leave, what the line gave out meanwhile is owed, up to a limit.
+    `pool` maps the reps who could take a lead to their weights, `eligible` are those who can take this one; `away` are the
+    reps paused, on leave or deactivated, `leave` those of them whose absence earns a bounded catch-up. A joiner starts at par. Who
+    was off comes back to the credit they left with. Who was away comes back with no credit in hand: what they left
+    with and, for leave, what the line gave out meanwhile is owed, up to a limit. A rep for whom no lead came in `RARE` ones has
+    no share until one does.
     """
+    step = rotation.steps + 1
     seats = dict(rotation.seats)
     moved = False
-    total = sum(pool.values())
-    for rep, seat in rotation.seats.items():
-        if rep in pool:
-            if seat.presence is not Presence.HERE:
-                seats[rep], moved = _returned(seat, terms), True
-            continue
-        presence = Presence.AWAY if rep in away or seat.presence is Presence.AWAY else Presence.OFF
-        moved = moved or seat.presence is Presence.HERE
-        if presence is not seat.presence:
-            seat = seats[rep] = seat._replace(presence=presence)
-        if rep in leave and total > 0:
-            seats[rep] = seat._replace(owed=min(terms.catch_up_leads, seat.owed + seat.weight / (total + seat.weight)))
+    sharing = {}
     for rep, weight in pool.items():
-        seat = seats.get(rep) or Seat()
-        if seat.weight != weight:
-            seats[rep] = seat._replace(weight=weight)
-    return replace(rotation, seats=_levelled(seats, pool) if moved else seats)
+        seat = seats.get(rep)
+        if rep not in eligible and (seat is None or step - seat.seen > RARE):
+            continue
+        sharing[rep] = weight
+        moved = moved or (seat is not None and seat.presence is not Presence.HERE)
+        seat = _returned(seat, terms) if seat else Seat()
+        seats[rep] = seat._replace(weight=weight, seen=step if rep in eligible else seat.seen)
+    total = sum(sharing.values())
+    for rep, seat in rotation.seats.items():
+        if rep in sharing:
+            continue
+        moved = moved or seat.presence is Presence.HERE
+        owed = seat.owed
+        if rep in leave and total > 0:
+            owed = min(terms.catch_up_leads, owed + seat.weight / (total + seat.weight))
+        seats[rep] = seat._replace(presence=_absence(seat, rep in away, rep in pool), owed=owed)
+    return replace(rotation, seats=_levelled(seats, sharing) if moved else seats), sharing
+
+
+def _absence(seat: Seat, away: bool, in_pool: bool) -> Presence:
+    if away or seat.presence is Presence.AWAY:
+        return Presence.AWAY
+    return Presence.UNASKED if in_pool or seat.presence is Presence.UNASKED else Presence.OFF
 
 
 def _returned(seat: Seat, terms: Fairness) -> Seat:
-    if seat.presence is Presence.OFF:
+    if seat.presence in (Presence.HERE, Presence.OFF):
         return seat._replace(presence=Presence.HERE)
-    owed = min(terms.catch_up_leads, seat.owed + max(seat.credit, 0.0))
-    return seat._replace(presence=Presence.HERE, owed=owed, credit=min(seat.credit, 0.0))
+    credit, owed = min(seat.credit, 0.0), seat.owed
+    if seat.presence is Presence.AWAY:
+        owed = min(terms.catch_up_leads, owed + max(seat.credit, 0.0))
+    return seat._replace(presence=Presence.HERE, owed=owed, credit=credit)
 
 
 def _levelled(seats: dict[str, Seat], pool: Mapping[str, float]) -> dict[str, Seat]:
@@ -154,17 +179,19 @@ def _boost(rotation: Rotation, plain: Mapping[str, float], terms: Fairness) -> f
 
 
 def turns(rotation: Rotation, parts: Mapping[str, float], eligible: Iterable[str]) -> list[Turn]:
-    """The eligible reps in the order of the rotation, the next one first. `parts` are the `shares` of the pool."""
+    """The eligible reps in the order of the rotation, the next one first. `parts` are the `shares` of those who share.
+
+    When all who share can take the lead, turns follow each other as scheduled. When only some can, or somebody is a whole lead
+    behind because of such leads, the one who is furthest behind is next.
+    """
     able = [rep for rep in eligible if parts.get(rep, 0.0) > 0.0]
-    if not able:
-        return []
-    credits = {rep: rotation.seats[rep].credit + parts[rep] for rep in able}
-    # Among those who can take this lead the credits must sum to one lead, as they do when that is the whole pool.
-    surplus = (sum(credits.values()) - 1.0) / sum(parts[rep] for rep in able)
+    whole = len(able) == len(parts)
     order = []
     for rep in able:
-        credit = credits[rep] - parts[rep] * surplus
-        order.append(Turn(credit <= EPSILON, round((1.0 - credit) / parts[rep], 9), rotation.seats[rep].last, rep))
+        credit = rotation.seats[rep].credit + parts[rep]
+        missing = 1.0 - credit
+        due = missing / parts[rep] if whole and missing > EPSILON else missing
+        order.append(Turn(whole and credit <= EPSILON, round(due, 9), rotation.seats[rep].last, rep))
     return sorted(order)
 
 

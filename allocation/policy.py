@@ -267,7 +267,7 @@ def _team(name: str, table: Table) -> Team:
     table.done()
     if reps == ():
         table.wrong("reps", f'team {name} has no reps; write ["*"] for everybody, or leave reps out to take the CRM\'s teams')
-    if team.weights and not any(team.weights.values()):
+    if team.reps and team.reps <= team.weights.keys() and not any(team.weights[rep] for rep in team.reps):
         table.wrong("weights", f"every weight in team {name} is 0, so nobody would ever get a lead; raise one of them")
     if team.factors and not any(team.factors.values()):
         table.wrong("factors", f"every factor of team {name} is 0; raise one of them")
