@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import traceback
@@ -16,6 +17,10 @@ log = structlog.get_logger(__name__)
 
 #: An id given by a proxy or client is taken over when it looks like one.
 GIVEN_ID = re.compile(rb"[0-9A-Za-z_-]{8,32}")
+
+#: Our own ids are told apart by the process that gave them; they are names and no secrets, so counting is random enough.
+PROCESS_ID = secrets.token_hex(6)
+COUNT = itertools.count(1)
 
 SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -41,13 +46,15 @@ class Front:
         scope.setdefault("state", {})["trace_id"] = trace_id
         structlog.contextvars.bind_contextvars(trace_id=trace_id)
         added = (*SECURITY_HEADERS, (b"x-request-id", trace_id.encode()))
-        started = False
+        started = finished = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, finished
             if message["type"] == "http.response.start":
                 started = True
                 message["headers"] = [*message.get("headers", ()), *added]
+            else:
+                finished = not message.get("more_body", False)
             await send(message)
 
         app = self._inbound if scope["path"].startswith(PREFIX) else self._rest
@@ -55,9 +62,10 @@ class Front:
             await app(scope, receive, send_with_headers)
         except Exception as error:
             _report(error)
-            if started:
-                raise
-            await send_problem(send_with_headers, Problem(500, "internal", "Something went wrong here.", f"Request {trace_id}."))
+            if started and not finished:
+                raise  # the server cuts the connection, so that half an answer is not taken for a whole one
+            if not started:
+                await send_problem(send_with_headers, Problem(500, "internal", "Something went wrong here."))
 
 
 def _trace_id(scope: Scope) -> str:
@@ -65,7 +73,7 @@ def _trace_id(scope: Scope) -> str:
         if name == b"x-request-id" and GIVEN_ID.fullmatch(value):
             given: bytes = value
             return given.decode("ascii")
-    return secrets.token_hex(8)
+    return f"{PROCESS_ID}{next(COUNT):08x}"
 
 
 def _report(error: Exception) -> None:

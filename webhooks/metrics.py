@@ -5,7 +5,17 @@ Worker-side figures are read from the database at each scrape, so that one endpo
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.storage.census import Census
+from connector.storage.intake import InboxWriter
 
 #: From a bare commit to the longest wait a vendor allows (Odoo: one second).
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -43,3 +53,42 @@ class IntakeMetrics:
         """Note one commit of the inbox writer."""
         self.batch_rows.observe(rows)
         self.commit_seconds.observe(seconds)
+
+
+class CensusCollector(Collector):
+    """Turns a census of the database, taken at each scrape, into metrics."""
+
+    def __init__(self, census: Callable[[], Census], writer: InboxWriter) -> None:
+        self._census = census
+        self._writer = writer
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering must not read the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        counted = self._census()
+        yield GaugeMetricFamily("leadswitch_intake_waiting", "Requests waiting for their commit.", value=self._writer.waiting)
+        yield GaugeMetricFamily("leadswitch_inbox_pending", "Deliveries stored and not worked off.", value=counted.inbox_pending)
+        yield CounterMetricFamily("leadswitch_scores", "Scores made.", value=counted.scores)
+        yield CounterMetricFamily("leadswitch_decisions", "Allocation decisions made.", value=counted.decisions)
+        yield _by("leadswitch_effects_pending", "Outbox rows not delivered.", "destination", counted.open_effects)
+        yield _by("leadswitch_dead_letters", "Work given up, waiting for a person.", "queue", counted.dead_letters)
+        yield _by("leadswitch_stage_age_seconds", "Age of the oldest work waiting for a stage.", "stage", counted.stage_ages)
+        yield _by("leadswitch_delivery_age_seconds", "Age of the oldest due outbox row.", "destination", counted.delivery_ages)
+
+
+def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def make_metrics_endpoint(registry: CollectorRegistry) -> Callable[[Request], Awaitable[Response]]:
+    """`GET /metrics` in Prometheus' text format. Collecting reads the database, so it runs in a thread."""
+
+    async def show(request: Request) -> Response:
+        return Response(await asyncio.to_thread(generate_latest, registry), media_type=CONTENT_TYPE_LATEST)
+
+    return show

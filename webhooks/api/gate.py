@@ -1,0 +1,162 @@
+"""What every call passes: a bearer token with a role, a limit, a body within bounds. The work itself runs in the thread pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.bootstrap import House
+from connector.commands import Actor
+from connector.errors import Configuration, Retriable
+from connector.reading import read_json
+from connector.storage.tokens import Principal
+from leads.enums import Role
+from webhooks.api.records import Given, Taken
+from webhooks.bodies import ClientGone, read_body
+from webhooks.limits import Buckets
+from webhooks.problems import FieldError, Problem
+
+T = TypeVar("T", bound=Taken)
+
+#: Wrong tokens one address may try in a minute.
+GUESSES_PER_MINUTE = 30
+LONGEST_TOKEN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authorised request, away from the web framework."""
+
+    house: House
+    principal: Principal
+    trace_id: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    content_type: str
+
+    def read(self, model: type[T]) -> T:
+        """The body as a record. Raises `Problem`: 415 not JSON by its type, 400 unreadable, 422 with every field that is wrong."""
+        if self.content_type.partition(";")[0].strip().lower() != "application/json":
+            raise Problem(415, "content-type", "Send the body as application/json.")
+        try:
+            document = read_json(self.body)
+        except ValueError as error:
+            raise Problem(400, "malformed", "The body cannot be read.", f"It is {error}.") from error
+        return _validate(model, document)
+
+    def read_query(self, model: type[T]) -> T:
+        """The query string as a record. Raises `Problem` 422."""
+        return _validate(model, dict(self.query))
+
+    def path_id(self) -> int:
+        """The number in the path. Raises `Problem` 404 when it is none: no such thing exists."""
+        text = self.path["id"]
+        if not (text.isascii() and text.isdigit() and len(text) <= 15):
+            raise missing("record")
+        return int(text)
+
+    def actor(self, rep_id: str | None = None) -> Actor:
+        """Who acts, for the commands and the audit trail."""
+        return Actor("api", str(self.principal.id), self.principal.role, rep_id)
+
+
+def missing(what: str) -> Problem:
+    """The 404 for a record."""
+    return Problem(404, "not-found", f"There is no such {what}.")
+
+
+def _validate(model: type[T], document: object) -> T:
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        errors = [
+            FieldError(".".join(str(part) for part in one["loc"]) or "(body)", one["msg"])
+            for one in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise Problem(422, "invalid", "Some fields are not right.", errors=errors) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One route: what it wants, what it gives, and the function that answers."""
+
+    method: str
+    path: str
+    role: Role
+    summary: str
+    answer: Callable[[Call], Given]
+    gives: type[BaseModel]
+    takes: type[Taken] | None = None
+    query: type[Taken] | None = None
+    status: int = 200
+
+
+class Gate:
+    """Lets calls through to their operation."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        per_minute = house.settings.limits.requests_per_minute
+        self._clients = Buckets(per_minute, per_minute / 6)
+        self._guessers = Buckets(GUESSES_PER_MINUTE, GUESSES_PER_MINUTE)
+
+    async def serve(self, operation: Operation, request: Request) -> Response:
+        """Answer one request. Raises `Problem`."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        token = _bearer(headers.get("authorization", ""))
+        try:
+            body = await read_body(headers, request.receive, self._house.settings.limits.body_bytes)
+        except ClientGone:
+            return Response(status_code=400)
+        address = request.client.host if request.client else ""
+        return await run_in_threadpool(self._answer, operation, token, address, body, headers, request)
+
+    def _answer(
+        self, operation: Operation, token: str, address: str, body: bytes, headers: Mapping[str, str], request: Request
+    ) -> Response:
+        try:
+            principal = self._admit(token, address, operation.role)
+            call = Call(
+                self._house,
+                principal,
+                request.state.trace_id,
+                request.path_params,
+                request.query_params,
+                body,
+                headers.get("content-type", ""),
+            )
+            given = operation.answer(call)
+        except Retriable as error:
+            raise Problem(503, "store-down", "Not possible at this moment.", str(error), headers={"retry-after": "5"}) from error
+        except Configuration as error:
+            raise Problem(422, "invalid", "This cannot be done.", str(error)) from error
+        return Response(given.model_dump_json(), operation.status, media_type="application/json")
+
+    def _admit(self, token: str, address: str, role: Role) -> Principal:
+        """Whom the token speaks for. Raises `Problem`: 401 unknown, 403 a lesser role, 429 too often."""
+        principal = self._house.tokens.check(token) if token else None
+        if principal is None:
+            _hold_back(self._guessers.take(address))
+            raise Problem(401, "unauthorised", "A valid bearer token is wanted.", headers={"www-authenticate": "Bearer"})
+        _hold_back(self._clients.take(str(principal.id)))
+        if not Actor("api", str(principal.id), principal.role).may(role):
+            raise Problem(403, "forbidden", "This token may not do that.", f"It wants the role {role.value}.")
+        return principal
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and len(token) <= LONGEST_TOKEN else ""
+
+
+def _hold_back(seconds: float) -> None:
+    if seconds > 0:
+        raise Problem(429, "too-many-requests", "Too many requests.", headers={"retry-after": str(int(seconds) + 1)})

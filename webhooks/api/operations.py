@@ -1,0 +1,259 @@
+"""What each route of the API does: read the request, call the house, shape the answer."""
+
+from __future__ import annotations
+
+import time
+
+from connector import commands
+from connector.bootstrap import House
+from connector.pipeline.normalise import normalise
+from connector.storage.decisions import StoredDecision
+from connector.storage.reps import StoredRep
+from leads.enums import ChangeKind, Role
+from leads.records import Engagement, LeadChange, LeadHistory
+from leads.results import Score
+from webhooks.api.gate import Call, Operation, missing
+from webhooks.api.records import (
+    Claim,
+    DecisionOut,
+    DecisionQuery,
+    DecisionsOut,
+    DoneOut,
+    LeadOut,
+    NewLead,
+    OwnerOut,
+    ReasonOut,
+    Reassign,
+    RepChange,
+    RepOut,
+    RepsOut,
+    ScoreOut,
+    ScoreRequest,
+    StoredLeadOut,
+    VerdictOut,
+    WhyOut,
+)
+from webhooks.problems import Problem
+
+
+def _score_out(score: Score, latency_ms: float | None = None) -> ScoreOut:
+    return ScoreOut(
+        probability=score.probability,
+        score=score.score,
+        tier=score.tier.value,
+        confidence=score.confidence,
+        reasons=[ReasonOut(feature=one.feature, contribution=one.contribution, text=one.text) for one in score.reasons],
+        model_version=score.model_version,
+        source=score.source,
+        note=score.note,
+        as_of=score.as_of,
+        latency_ms=latency_ms,
+    )
+
+
+def add_lead(call: Call) -> StoredLeadOut:
+    """Store a lead and have it scored and routed."""
+    wanted = call.read(NewLead)
+    change = normalise(
+        LeadChange(
+            event_key=f"api:{call.trace_id}",
+            external_id=wanted.external_id or "",
+            occurred_at=call.house.clock.now(),
+            kind=ChangeKind.CREATED,
+            fields=wanted.lead.model_dump(exclude_unset=True),
+            extra=wanted.extra,
+        )
+    )
+    _refuse_protected(call.house, change)
+    return StoredLeadOut(id=commands.add_lead(call.house, change, call.actor()))
+
+
+def _refuse_protected(house: House, change: LeadChange) -> None:
+    """The erased stay erased, and who objected is not profiled."""
+    email = change.fields.get("email")
+    tokens = house.leads.tokens("api", change.external_id or None, change.fields)
+    if house.privacy.buried([token for _, token in tokens]) or house.privacy.refused(str(email) if email else None, "profiling"):
+        raise Problem(409, "protected", "This person may not be stored.", "They were erased, or objected to profiling.")
+
+
+def show_lead(call: Call) -> LeadOut:
+    """A stored lead with its score and owner."""
+    lead = call.house.leads.get(call.path_id())
+    if lead is None or lead.erased:
+        raise missing("lead")
+    owner = call.house.reps.get(lead.owner_id) if lead.owner_id else None
+    stored = call.house.scores.newest(lead.id)
+    return LeadOut(
+        id=lead.id,
+        connection=lead.connection,
+        external_id=lead.external_id,
+        created_at=lead.created_at,
+        fields=dict(lead.fields),
+        extra=dict(lead.extra),
+        outcome=lead.outcome.value,
+        owner=OwnerOut(id=owner.id, external_id=owner.external_id, name=owner.name) if owner else None,
+        pinned=lead.pinned,
+        score=_score_out(stored.score) if stored else None,
+    )
+
+
+def show_why(call: Call) -> WhyOut:
+    """Why the lead is where it is: the decision that stands, with a verdict on every rep."""
+    why = commands.why(call.house, call.path_id())
+    if why is None:
+        raise missing("decision")
+    return WhyOut(
+        lead_id=why.lead_id,
+        decision_id=why.decision_id,
+        because=why.because,
+        method=why.method,
+        policy_version=why.policy_version,
+        at=why.at,
+        actor=why.actor,
+        reason=why.reason,
+        verdicts=[
+            VerdictOut(
+                rep_id=one.rep_id,
+                rep_name=why.rep_names.get(one.rep_id, ""),
+                verdict=one.kind.value,
+                rank=one.rank,
+                gate=one.gate.value if one.gate else None,
+                detail=one.detail,
+                factors=dict(one.factors),
+            )
+            for one in why.verdicts
+        ],
+        score=_score_out(why.score) if why.score else None,
+    )
+
+
+def reassign(call: Call) -> DoneOut:
+    """Give the lead to a rep of one's choice. It wins over the engine and pins the lead."""
+    wanted = call.read(Reassign)
+    _known_lead(call)
+    return _done(commands.reassign(call.house, call.path_id(), _rep(call, wanted.rep_id).id, call.actor(), wanted.reason))
+
+
+def claim(call: Call) -> DoneOut:
+    """Take a lead that nobody holds, for a rep. Of many who try, one gets it; the others learn who (409)."""
+    wanted = call.read(Claim)
+    _known_lead(call)
+    return _done(commands.claim(call.house, call.path_id(), call.actor(_rep(call, wanted.rep_id).id)))
+
+
+def _known_lead(call: Call) -> None:
+    lead = call.house.leads.get(call.path_id())
+    if lead is None or lead.erased:
+        raise missing("lead")
+
+
+def _rep(call: Call, rep_id: str) -> StoredRep:
+    rep = call.house.reps.get(rep_id) if rep_id.isascii() and rep_id.isdigit() and len(rep_id) <= 15 else None
+    if rep is None:
+        raise missing("rep")
+    return rep
+
+
+def _done(done: commands.Done) -> DoneOut:
+    if not done.ok:
+        raise Problem(409, "not-done", "This was not done.", done.text)
+    return DoneOut(text=done.text)
+
+
+def score(call: Call) -> ScoreOut:
+    """Score a stored lead, or one that is not stored. Nothing is kept."""
+    from scoring.scorer import score as score_histories  # numpy and the model stay out of a process that never scores
+
+    started = time.perf_counter()
+    wanted = call.read(ScoreRequest)
+    history = (
+        _unstored(call, wanted) if wanted.lead_id is None else call.house.leads.history(wanted.lead_id, call.house.clock.now())
+    )
+    if history is None:
+        raise missing("lead")
+    scored = score_histories([history], call.house.models.champion())[0]
+    return _score_out(scored, round((time.perf_counter() - started) * 1000, 2))
+
+
+def _unstored(call: Call, wanted: ScoreRequest) -> LeadHistory:
+    now = call.house.clock.now()
+    fields = wanted.lead.model_dump(exclude_unset=True) if wanted.lead else {}
+    change = normalise(LeadChange("", "", now, ChangeKind.CREATED, fields=fields, extra=wanted.extra))
+    acts = sorted((act for act in wanted.engagements if act.occurred_at <= now), key=lambda act: act.occurred_at)
+    return LeadHistory(
+        lead_id=0,
+        created_at=min(wanted.created_at or now, now),
+        as_of=now,
+        facts=change.fields,
+        engagements=tuple(Engagement(act.kind, act.occurred_at, act.machine, act.properties, act.text) for act in acts),
+        extra=change.extra,
+    )
+
+
+def _rep_out(rep: StoredRep, open_leads: int) -> RepOut:
+    return RepOut(
+        id=rep.id,
+        connection=rep.connection,
+        external_id=rep.external_id,
+        name=rep.name,
+        email=rep.email,
+        active=rep.active,
+        open_leads=open_leads,
+        settings=dict(rep.settings),
+    )
+
+
+def list_reps(call: Call) -> RepsOut:
+    """Every rep with what is set for them and the leads they hold."""
+    held = call.house.decisions.open_counts()
+    return RepsOut(reps=[_rep_out(rep, held.get(rep.id, 0)) for rep in call.house.reps.all()])
+
+
+def change_rep(call: Call) -> RepOut:
+    """Set weight, capacity, pause or active for a rep; null takes a setting back."""
+    change = call.read(RepChange)
+    rep = _rep(call, call.path["id"])
+    changes = change.model_dump(mode="json", exclude_unset=True)
+    changed = commands.set_rep(call.house, rep.id, changes, call.actor())
+    return _rep_out(changed, call.house.decisions.open_counts().get(rep.id, 0))
+
+
+def list_decisions(call: Call) -> DecisionsOut:
+    """Decisions in order of id."""
+    asked = call.read_query(DecisionQuery)
+    found = call.house.decisions.since(asked.since, asked.after, asked.limit)
+    reps = {rep.id: rep for rep in call.house.reps.all()}
+    return DecisionsOut(
+        decisions=[_decision_out(call.house, decision, reps.get(decision.rep_id or "")) for decision in found],
+        next_after=found[-1].id if len(found) == asked.limit else None,
+    )
+
+
+def _decision_out(house: House, decision: StoredDecision, rep: StoredRep | None) -> DecisionOut:
+    lead = house.leads.get(decision.lead_id)
+    stored = house.scores.get(decision.score_id) if decision.score_id else None
+    return DecisionOut(
+        id=decision.id,
+        lead_id=decision.lead_id,
+        external_id=lead.external_id if lead else None,
+        connection=lead.connection if lead else None,
+        rep_id=decision.rep_id,
+        rep_external_id=rep.external_id if rep else None,
+        outcome=decision.outcome.value,
+        tier=stored.score.tier.value if stored else None,
+        score=stored.score.score if stored else None,
+        at=decision.at,
+    )
+
+
+OPERATIONS = (
+    Operation("POST", "/leads", Role.INGEST, "Store and route a lead", add_lead, StoredLeadOut, takes=NewLead, status=201),
+    Operation("GET", "/leads/{id}", Role.REP, "Show a lead", show_lead, LeadOut),
+    Operation("GET", "/leads/{id}/why", Role.REP, "Why a lead is where it is", show_why, WhyOut),
+    Operation("POST", "/leads/{id}/reassign", Role.MANAGER, "Give a lead to a rep", reassign, DoneOut, takes=Reassign),
+    Operation("POST", "/leads/{id}/claim", Role.REP, "Take a lead nobody holds", claim, DoneOut, takes=Claim),
+    Operation("POST", "/score", Role.INGEST, "Score a lead", score, ScoreOut, takes=ScoreRequest),
+    Operation("GET", "/reps", Role.REP, "List the reps", list_reps, RepsOut),
+    Operation("PATCH", "/reps/{id}", Role.MANAGER, "Set what people set for a rep", change_rep, RepOut, takes=RepChange),
+    Operation("GET", "/decisions", Role.REP, "List decisions", list_decisions, DecisionsOut, query=DecisionQuery),
+)

@@ -1,0 +1,226 @@
+"""What the API takes and gives. Unknown members are an error, so that a misspelt one is not silently ignored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from leads.enums import EngagementKind
+
+Scalar = str | int | float | bool | None
+Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class Taken(BaseModel):
+    """Something a client sends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LeadFields(Taken):
+    """The canonical fields of a lead; leave out what is not known. Over-long text is cut."""
+
+    email: str | None = None
+    phone: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    title: str | None = None
+    company: str | None = None
+    website: str | None = None
+    message: str | None = None
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+    postcode: str | None = None
+    industry: str | None = None
+    employees: int | None = Field(default=None, ge=0, le=10_000_000)
+    revenue: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    source: str | None = None
+    campaign: str | None = None
+    language: str | None = None
+    product: str | None = None
+
+
+class NewLead(Taken):
+    """A lead to store and route. It needs something that tells it from others: an external id, an e-mail or a phone number."""
+
+    external_id: Id | None = None
+    lead: LeadFields = LeadFields()
+    extra: dict[Annotated[str, StringConstraints(max_length=120)], Scalar] = Field(default_factory=dict, max_length=200)
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not (self.external_id or self.lead.email or self.lead.phone):
+            raise ValueError("give external_id, lead.email or lead.phone")
+        return self
+
+
+class Act(Taken):
+    """One dated act of a lead that is not stored."""
+
+    kind: EngagementKind
+    occurred_at: AwareDatetime
+    machine: bool = False
+    properties: dict[str, Scalar] = Field(default_factory=dict, max_length=50)
+    text: str | None = Field(default=None, max_length=20_000)
+
+
+class ScoreRequest(Taken):
+    """A stored lead by `lead_id`, or an unstored one by `lead`."""
+
+    lead_id: int | None = Field(default=None, ge=1)
+    lead: LeadFields | None = None
+    extra: dict[str, Scalar] = Field(default_factory=dict, max_length=200)
+    created_at: AwareDatetime | None = None
+    engagements: list[Act] = Field(default_factory=list, max_length=5_000)
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.lead_id is None) == (self.lead is None):
+            raise ValueError("give either lead_id or lead")
+        return self
+
+
+class Reassign(Taken):
+    """The rep who shall have the lead, and why."""
+
+    rep_id: Id
+    reason: Reason
+
+
+class Claim(Taken):
+    """The rep who takes a lead that nobody holds."""
+
+    rep_id: Id
+
+
+class RepChange(Taken):
+    """What people set for a rep. Null takes a setting back."""
+
+    weight: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
+    capacity: int | None = Field(default=None, ge=0, le=100_000)
+    paused_until: AwareDatetime | None = None
+    active: bool | None = None
+
+
+class DecisionQuery(Taken):
+    """Paging: decisions at or after `since`, with an id above `after`."""
+
+    since: AwareDatetime | None = None
+    after: int = Field(default=0, ge=0)
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class Given(BaseModel):
+    """Something we answer with."""
+
+    model_config = ConfigDict(protected_namespaces=())  # model_version is the field's name everywhere
+
+
+class ReasonOut(Given):
+    feature: str
+    contribution: float = Field(description="Signed, in log-odds.")
+    text: str
+
+
+class ScoreOut(Given):
+    """One scoring. `source` is "model" or "rules"."""
+
+    probability: float
+    score: int
+    tier: str
+    confidence: float
+    reasons: list[ReasonOut]
+    model_version: str
+    source: str
+    note: str | None
+    as_of: datetime
+    latency_ms: float | None = None
+
+
+class OwnerOut(Given):
+    id: str
+    external_id: str
+    name: str
+
+
+class LeadOut(Given):
+    id: int
+    connection: str
+    external_id: str | None
+    created_at: datetime
+    fields: dict[str, Scalar]
+    extra: dict[str, Scalar]
+    outcome: str
+    owner: OwnerOut | None
+    pinned: bool
+    score: ScoreOut | None
+
+
+class StoredLeadOut(Given):
+    id: int
+
+
+class VerdictOut(Given):
+    rep_id: str
+    rep_name: str
+    verdict: str
+    rank: int | None
+    gate: str | None
+    detail: str
+    factors: dict[str, float]
+
+
+class WhyOut(Given):
+    lead_id: int
+    decision_id: int
+    because: str
+    method: str
+    policy_version: str
+    at: datetime
+    actor: str
+    reason: str | None
+    verdicts: list[VerdictOut]
+    score: ScoreOut | None
+
+
+class DoneOut(Given):
+    text: str
+
+
+class RepOut(Given):
+    id: str
+    connection: str
+    external_id: str
+    name: str
+    email: str | None
+    active: bool
+    open_leads: int
+    settings: dict[str, Any]
+
+
+class RepsOut(Given):
+    reps: list[RepOut]
+
+
+class DecisionOut(Given):
+    id: int
+    lead_id: int
+    external_id: str | None
+    connection: str | None
+    rep_id: str | None
+    rep_external_id: str | None
+    outcome: str
+    tier: str | None
+    score: int | None
+    at: datetime
+
+
+class DecisionsOut(Given):
+    """`next_after` is the `after` of the next page, null when this was the last."""
+
+    decisions: list[DecisionOut]
+    next_after: int | None
