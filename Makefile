@@ -44,7 +44,7 @@ chaos: install
 
 # The pages that come out of the code: the command line and the feature catalogue.
 docs: install
-	$(BIN)/python -m typer connector.cli run utils docs --name leadswitch --title "The command line" --output docs/cli.md
+	$(BIN)/typer connector.cli utils docs --name leadswitch --title "The command line" --output docs/cli.md
 	$(BIN)/leadswitch features --markdown > docs/features.md
 
 # Pin every package with its hashes, for all platforms; no index address is written.

@@ -34,7 +34,9 @@ def show(
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Walk the hash chain; exit code 1 when a row was changed, removed or put in.
+    """Walk the hash chain.
+
+    Exit code 1 when a row was changed, removed or put in.
 
     Example: leadswitch audit verify
     """

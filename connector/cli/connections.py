@@ -15,7 +15,7 @@ Name = Annotated[str, typer.Argument(metavar="CONNECTION", help="As in leadswitc
 
 @app.command("list")
 def list_connections(as_json: AsJson = False) -> None:
-    """Every connection and the address that its vendor should call.
+    """Every connection and its webhook address.
 
     Example: leadswitch connections list
     """
@@ -37,7 +37,9 @@ def check(
     mend: Annotated[bool, typer.Option("--mend", help="Create in the CRM what we need there, such as custom properties.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Try credentials, permissions, webhook subscription and custom properties. Exit code 1 when something is wrong.
+    """Try credentials and webhook subscription.
+
+    Permissions and custom properties too. Exit code 1 when something is wrong.
 
     Example: leadswitch connections test hubspot-main --mend
     """
@@ -55,7 +57,9 @@ def check(
 
 @app.command()
 def backfill(name: Name, as_json: AsJson = False) -> None:
-    """Read the CRM's owners, existing leads, their history and outcomes. Goes on where an interrupted run stopped.
+    """Read what the CRM has already.
+
+    Owners, existing leads, their history and outcomes. Goes on where an interrupted run stopped.
 
     Example: leadswitch connections backfill hubspot-main
     """
@@ -70,7 +74,9 @@ def backfill(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def reconcile(name: Name, as_json: AsJson = False) -> None:
-    """Ask the CRM for what changed since the last time, and take in what no webhook told us.
+    """Take in what no webhook told us.
+
+    Asks the CRM for what changed since the last time.
 
     Example: leadswitch connections reconcile hubspot-main
     """

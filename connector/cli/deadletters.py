@@ -36,7 +36,9 @@ def list_letters(
 
 @app.command()
 def replay(ids: Ids = None, everything: All = False) -> None:
-    """Try it again, once the cause is mended. Nothing that was done already is done twice.
+    """Try it again, once the cause is mended.
+
+    Nothing that was done already is done twice.
 
     Example: leadswitch deadletters replay --all
     """

@@ -39,7 +39,9 @@ def replay(
     ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="As shown by `inbox list`.")] = None,
     state: Annotated[str | None, typer.Option(help="Instead of ids: all in this state, such as unknown.")] = None,
 ) -> None:
-    """Send deliveries through the pipeline again, for example once an adapter has learnt a new event type.
+    """Send deliveries through again.
+
+    For example once an adapter has learnt a new event type.
 
     Example: leadswitch inbox replay --state unknown
     """

@@ -28,7 +28,9 @@ def import_file(
     connection: Annotated[str | None, typer.Option(help="Whose leads they are; instead of the map's own `connection`.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take in existing leads from a file, row by row, whatever its size. Repeating it changes nothing twice.
+    """Take in existing leads from a file.
+
+    Row by row, whatever its size; repeating it changes nothing twice.
 
     Rows that cannot be read are written to FILE.errors.csv with the reason. Exit code 1 when no row could be read.
 
@@ -48,7 +50,9 @@ def import_file(
 
 
 def train(as_json: AsJson = False) -> None:
-    """Train a model on the leads whose outcome is known, judged on the newest of them, and use it from then on.
+    """Train a model and use it.
+
+    It learns from the leads whose outcome is known and is judged on the newest of them.
 
     Example: leadswitch train
     """
@@ -68,7 +72,9 @@ def why(
     lead: Annotated[str, typer.Argument(metavar="LEAD", help="Id, e-mail address, name, or the CRM's id.")],
     as_json: AsJson = False,
 ) -> None:
-    """Why a lead went where it went: the score's reasons and each rep's verdict.
+    """Why a lead went where it went.
+
+    The score's reasons and each rep's verdict.
 
     Example: leadswitch why 42
     """
@@ -101,7 +107,9 @@ def replay(
     decision: Annotated[int, typer.Argument(metavar="DECISION", help="As shown by `why`.")],
     as_json: AsJson = False,
 ) -> None:
-    """Make a past decision again from its stored record alone, and compare. Exit code 1 when it comes out otherwise.
+    """Make a past decision again.
+
+    From its stored record alone; exit code 1 when it comes out otherwise.
 
     Example: leadswitch replay 17
     """
@@ -126,7 +134,9 @@ def features(
     as_json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="The page for docs/features.md.")] = False,
 ) -> None:
-    """Every feature of the score: group, type, meaning, source, and what happens when it is missing.
+    """Every feature of the score.
+
+    Group, type, meaning, source, and what happens when it is missing.
 
     Example: leadswitch features
     """

@@ -51,7 +51,9 @@ def show(
 def rollback(
     version: Annotated[str | None, typer.Argument(help="By default the one before the one in use.")] = None,
 ) -> None:
-    """Go back to an earlier model. Takes effect within seconds, without a restart.
+    """Go back to an earlier model.
+
+    Takes effect within seconds, without a restart.
 
     Example: leadswitch models rollback
     """

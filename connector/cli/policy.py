@@ -17,7 +17,9 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="The policy; by default the configured one.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a policy and name every mistake with its line. Exit code 2 when there is one.
+    """Name every mistake with its line.
+
+    Exit code 2 when there is one.
 
     Example: leadswitch policy check policy.toml
     """
@@ -37,7 +39,10 @@ def check(
         if as_json:
             show_json({"ok": False, "error": str(error)})
         wrong(str(error))
+    warnings = [f"{path}:{one.line}: {one.message}" for one in policy.warnings]
     if as_json:
-        show_json({"ok": True, "version": policy.version})
-    else:
-        print(f"{path} holds; version {policy.version}.")
+        show_json({"ok": True, "version": policy.version, "warnings": warnings})
+        return
+    for warning in warnings:
+        print(f"{warning} (a warning)")
+    print(f"{path} holds; version {policy.version}.")

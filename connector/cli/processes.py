@@ -22,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def up() -> None:
-    """Run everything under one supervisor: the embedded Valkey (unless redis_url is set), web, worker and clock.
+    """Run everything under one supervisor.
+
+    The embedded Valkey (unless redis_url is set), web, worker and clock; what dies is started again.
 
     Example: leadswitch up
     """
@@ -33,7 +35,9 @@ def up() -> None:
 
 
 def web(leash: Leash = None) -> None:
-    """Run the web process alone: webhooks, API, Slack requests.
+    """Run the web process alone.
+
+    It takes webhooks, API calls and Slack requests.
 
     Example: leadswitch web
     """
@@ -57,7 +61,9 @@ def web(leash: Leash = None) -> None:
 
 
 def worker(leash: Leash = None) -> None:
-    """Run one worker process: every queue.
+    """Run one worker process.
+
+    It serves every queue.
 
     Example: leadswitch worker
     """
@@ -66,7 +72,9 @@ def worker(leash: Leash = None) -> None:
 
 
 def clock(leash: Leash = None) -> None:
-    """Run the clock: rings for work that was missed or is now due, seals the audit trail. Several may run; one acts.
+    """Run the clock.
+
+    It rings for work that was missed or is now due, and seals the audit trail. Several may run; one acts.
 
     Example: leadswitch clock
     """
@@ -77,7 +85,9 @@ def clock(leash: Leash = None) -> None:
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop by itself; exit code 0 only if every check holds.")] = False,
 ) -> None:
-    """Try everything in a sandbox on this machine: a CRM, an e-mail tool, Slack and an LLM in the vendors' own wire formats.
+    """Try everything in a sandbox.
+
+    A CRM, an e-mail tool, Slack and an LLM run on this machine and speak the vendors' own wire formats.
 
     Example: leadswitch demo --once
     """
@@ -85,7 +95,9 @@ def demo(
 
 
 def migrate(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when there is nothing to do.")] = False) -> None:
-    """Bring the database up to date. Safe to repeat, and from several machines at once.
+    """Bring the database up to date.
+
+    Safe to repeat, and from several machines at once.
 
     Example: leadswitch migrate
     """
@@ -106,7 +118,9 @@ def migrate(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing whe
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Look at everything a working installation needs, and say how to mend what is not right. Exit code 1 when something is not.
+    """Check everything and say how to mend it.
+
+    Configuration, database, queue, connections, Slack, model, clock. Exit code 1 when something is not right.
 
     Example: leadswitch doctor
     """

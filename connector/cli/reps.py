@@ -44,7 +44,9 @@ def set_rep(
     reason: Annotated[str, typer.Option(help="For the audit trail.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Set what the engine should know of a rep. What is set here wins over the CRM and the policy file.
+    """Set what the engine should know of a rep.
+
+    What is set here wins over the policy file and the CRM.
 
     Example: leadswitch reps set anna@example.com --capacity 30 --pause-until 2027-01-07
     """

@@ -16,7 +16,9 @@ ROLES = [role.value for role in Role if role is not Role.UNKNOWN]
 
 @app.command("list")
 def list_tokens(as_json: AsJson = False) -> None:
-    """Every token, revoked ones too; the tokens themselves are not kept.
+    """Every token, revoked ones too.
+
+    The tokens themselves are not kept.
 
     Example: leadswitch tokens list --json
     """
