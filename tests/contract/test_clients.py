@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -265,6 +266,25 @@ def test_task_is_made_once(bench: Bench) -> None:
     results = bench.client.write([task("101"), task("101", "m-2")], in_doubt=True)
     assert [result.ok for result in results] == [True, True]
     assert len(bench.crm.tasks) == 2
+
+
+def test_a_task_made_before_is_moved(bench: Bench) -> None:
+    bench.crm.add_contact(101, BASE_MS)
+    (made,) = bench.client.write([task("101")])
+    again = replace(task("101"), made_as=made.receipt)
+    assert bench.client.write([again])[0].changed == ()
+    (moved,) = bench.client.write([replace(again, owner_id="43", due_at=START + timedelta(hours=9))])
+    assert moved.ok
+    assert moved.receipt == made.receipt
+    assert set(moved.changed) == {"owner_id", "due_at"}
+    assert bench.crm.task_owner(made.receipt) == "43"
+    (found,) = bench.client.write([task("101")], in_doubt=True)
+    assert found.changed == ("owner_id", "due_at")
+    bench.crm.finish_task(made.receipt)
+    assert bench.client.write([replace(again, owner_id="43")])[0].changed == ()
+    (gone,) = bench.client.write([replace(again, made_as="77777")])
+    assert isinstance(gone.error, Skippable)
+    assert len(bench.crm.tasks) == 1
 
 
 def test_a_lost_answer_makes_no_second_task(bench: Bench) -> None:

@@ -217,6 +217,11 @@ class TestHubSpotUnderPrism:
         assert written.ok
         assert written.receipt
 
+    def test_move_task(self, client: CrmClient) -> None:
+        (written,) = client.write([TaskWrite("m-1", "101", "43", "Call", "Now", RECEIVED, made_as="101")])
+        assert written.ok
+        assert set(written.changed) == {"owner_id", "due_at"}
+
     def test_check_and_prepare(self, client: CrmClient) -> None:
         checks = {result.name: result for result in client.check()}
         assert {name for name, result in checks.items() if result.ok} == {"token", "scope: read contacts", "scope: write contacts"}

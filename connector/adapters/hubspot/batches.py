@@ -29,6 +29,11 @@ class Batch:
     made_already: Callable[[Sequence[Row]], dict[int, Written]] | None = None
 
 
+def record_id(row: Mapping[str, Any]) -> str:
+    """The key of rows and results about records that exist already."""
+    return str(row.get("id"))
+
+
 def send_rows(rows: Sequence[Row], batch: Batch) -> dict[int, Written]:
     """Index → result. A refused batch is sent in halves until the bad row is alone. Raises only when nothing was done."""
     if not rows:

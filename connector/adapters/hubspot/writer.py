@@ -1,24 +1,21 @@
-"""The outbound half of HubSpot: lead fields compared and then written in batches, tasks made once.
+"""Lead fields compared with what HubSpot holds and then written in batches; tasks are left to `tasks.py`.
 
-Sources: HubSpot's guides "Contacts" and "Tasks" (batches of 100, property values are strings, 207 with an `errors` list when
-only some rows failed) and "Associations" (type 204: task to contact).
+Source: HubSpot's guide "Contacts" (batches of 100, property values are strings).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import Any, Final
 
 from connector.adapters.hubspot import words
-from connector.adapters.hubspot.batches import Batch, Row, send_rows
+from connector.adapters.hubspot.batches import Batch, record_id, send_rows
 from connector.adapters.hubspot.calls import HubSpotCalls
+from connector.adapters.hubspot.tasks import TaskWriter
 from connector.errors import LeadswitchError, Skippable
-from connector.http import Unsure
 from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
 from leads.enums import LifecycleStage, Tier
 
-TASK_TO_CONTACT: Final = 204
 #: HubSpot's own bounds are wider; a column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
 PRESENT: Final = ("hubspot_owner_id", "lifecyclestage", words.SCORE, words.TIER, words.REASONS, words.ROUTED_BECAUSE)
@@ -29,7 +26,7 @@ class HubSpotWriter:
 
     def __init__(self, calls: HubSpotCalls) -> None:
         self._calls = calls
-        self._unsure: set[str] = set()  # markers whose making was not answered for: looked up before the next try
+        self._tasks = TaskWriter(calls)
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool) -> list[Written]:
         """One result a write, in the order given. Raises only when nothing of it could be done."""
@@ -42,7 +39,7 @@ class HubSpotWriter:
             done |= self._write_leads(leads)
         if tasks:
             try:
-                done |= self._make_tasks(tasks, in_doubt)
+                done |= self._tasks.write(tasks, in_doubt)
             except LeadswitchError as error:
                 if not leads:
                     raise
@@ -62,7 +59,7 @@ class HubSpotWriter:
                 wanted.setdefault(write.external_id, {}).update({name: value for name, value, _ in names})
                 changed.setdefault(write.external_id, []).extend(canonical for _, _, canonical in names)
         rows = [(number, {"id": one, "properties": values}) for number, (one, values) in enumerate(wanted.items()) if values]
-        results = send_rows(rows, Batch(self._update, _record_id, _record_id))
+        results = send_rows(rows, Batch(self._update, record_id, record_id))
         by_id = {str(row["id"]): results[number] for number, row in rows}
         for index, write in leads:
             if write.external_id not in present:
@@ -84,54 +81,6 @@ class HubSpotWriter:
 
     def _update(self, inputs: Sequence[dict[str, Any]]) -> Any:
         return self._calls.call("POST", self._calls.path("objects", "contacts/batch/update"), body={"inputs": list(inputs)})
-
-    # --- tasks
-
-    def _make_tasks(self, tasks: Sequence[tuple[int, TaskWrite]], in_doubt: bool) -> dict[int, Written]:
-        doubtful = [write.marker for _, write in tasks if in_doubt or write.marker in self._unsure]
-        there = self._find_tasks(doubtful) if doubtful else {}
-        self._unsure.difference_update(doubtful)
-        done = {index: Written(True, (), there[write.marker]) for index, write in tasks if write.marker in there}
-        rows = [(index, _task(write)) for index, write in tasks if index not in done]
-        try:
-            done |= send_rows(rows, Batch(self._create, _trace_id, _task_marker, self._made_already))
-        except Unsure:
-            self._unsure.update(_trace_id(row) for _, row in rows)
-            raise
-        self._unsure.update(_trace_id(row) for index, row in rows if isinstance(done[index].error, Unsure))
-        return done
-
-    def _made_already(self, rows: Sequence[Row]) -> dict[int, Written]:
-        """Those of a refused batch that were made nevertheless, before HubSpot came to the bad one."""
-        there = self._find_tasks([_trace_id(row) for _, row in rows])
-        return {index: Written(True, (), there[_trace_id(row)]) for index, row in rows if _trace_id(row) in there}
-
-    def _create(self, inputs: Sequence[dict[str, Any]]) -> Any:
-        path = self._calls.path("objects", "tasks/batch/create")
-        return self._calls.call("POST", path, body={"inputs": list(inputs)}, idempotent=False)
-
-    def _find_tasks(self, markers: Sequence[str]) -> dict[str, str]:
-        """marker → task id of those that HubSpot has. Its search index lags some seconds; a lapsed lease lasts longer."""
-        body = {
-            "filterGroups": [{"filters": [{"propertyName": words.MARKER, "operator": "IN", "values": list(markers)}]}],
-            "properties": [words.MARKER],
-            "limit": 100,
-        }
-        answer = self._calls.call("POST", self._calls.path("objects", "tasks/search"), body=body)
-        found = {str((task.get("properties") or {}).get(words.MARKER)): str(task["id"]) for task in answer.get("results", [])}
-        return {marker: found[marker] for marker in markers if marker in found}
-
-
-def _trace_id(row: Mapping[str, Any]) -> str:
-    return str(row["objectWriteTraceId"])
-
-
-def _task_marker(result: Mapping[str, Any]) -> str:
-    return str((result.get("properties") or {}).get(words.MARKER) or result.get("objectWriteTraceId"))
-
-
-def _record_id(row: Mapping[str, Any]) -> str:
-    return str(row.get("id"))
 
 
 def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -160,26 +109,3 @@ def _same(wanted: str, present: Any) -> bool:
         return float(text) == float(wanted)  # HubSpot may show 87 as 87.0
     except ValueError:
         return False
-
-
-def _task(write: TaskWrite) -> dict[str, Any]:
-    due = write.due_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {
-        "objectWriteTraceId": write.marker,
-        "properties": {
-            "hs_timestamp": due,
-            "hs_task_subject": write.subject,
-            "hs_task_body": write.body,
-            "hs_task_status": "NOT_STARTED",
-            "hs_task_priority": write.priority.upper(),
-            "hs_task_type": "TODO",
-            "hubspot_owner_id": write.owner_id,
-            words.MARKER: write.marker,
-        },
-        "associations": [
-            {
-                "to": {"id": write.external_id},
-                "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": TASK_TO_CONTACT}],
-            }
-        ],
-    }
