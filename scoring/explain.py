@@ -26,34 +26,46 @@ def tell(
 ) -> tuple[Reason, ...]:
     """The strongest reasons, at most `up` raising and `down` lowering the score, strongest first.
 
-    Hidden are neutral contributions, those against all sense (a raised score for fewer opens than usual), those without words, and
-    all but the strongest that tell one story. `columns` gives the medians known from training; it may be empty.
+    Features that tell one story (how often the lead clicks, ever and this week) are one reason: its contribution is their sum, its
+    words are those of the strongest among them that points the same way. Hidden are neutral stories, those without words, and
+    those against all sense, such as a score raised by fewer opens than usual. `columns` gives the medians known from training; it
+    may be empty.
     """
-    stories: dict[str, float] = defaultdict(float)
-    for name, points in contributions.items():
-        stories[_topic(name)] += points
+    stories: dict[str, list[str]] = defaultdict(list)
+    for name in contributions:
+        stories[topic_of(name)].append(name)
+    strength = {topic: sum(contributions[name] for name in names) for topic, names in stories.items()}
     left = {True: up, False: down}
-    told: set[str] = set()
     reasons = []
-    for name, points in sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0])):
-        if abs(points) < NEUTRAL or not any(left.values()):
+    for topic in sorted(strength, key=lambda topic: (-abs(strength[topic]), topic)):
+        points = strength[topic]
+        if abs(points) < NEUTRAL:
             break
-        raises, topic = points > 0, _topic(name)
-        # A story whose parts cancel out, or add up to the other direction, would mislead.
-        if not left[raises] or topic in told or stories[topic] * points <= 0 or abs(stories[topic]) < NEUTRAL:
-            continue
-        text = _words(name, row.get(name), points, columns.get(name))
-        if text is None:
-            continue
-        reasons.append(Reason(name, points, row.get(name), text))
-        told.add(topic)
-        left[raises] -= 1
+        if left[points > 0]:
+            names = sorted(stories[topic], key=lambda name: -abs(contributions[name]))
+            told = _first_told(names, contributions, row, columns, points)
+            if told is not None:
+                reasons.append(Reason(told[0], points, row.get(told[0]), told[1]))
+                left[points > 0] -= 1
     return tuple(reasons)
 
 
-def _topic(name: str) -> str:
+def topic_of(name: str) -> str:
+    """The story that a feature belongs to; a column of the tenant's own is a story by itself."""
     feature = CATALOGUE.get(name)
     return (feature.topic or name) if feature else name
+
+
+def _first_told(
+    names: list[str], contributions: Mapping[str, float], row: Row, columns: Mapping[str, Column], points: float
+) -> tuple[str, str] | None:
+    """The first of these features that points the same way as its story and can be put in words, and the words."""
+    for name in names:
+        if contributions[name] * points > 0:
+            text = _words(name, row.get(name), contributions[name], columns.get(name))
+            if text is not None:
+                return name, text
+    return None
 
 
 def _words(name: str, value: FieldValue, points: float, column: Column | None) -> str | None:

@@ -26,7 +26,9 @@ LEAK_SHARE: Final = 0.05
 #: A level is near-pure when, beyond doubt, the rarer outcome is this many times rarer in it than in all rows.
 PURITY: Final = 8.0
 LEAK_MIN_ROWS: Final = 30
-NUMBER_BINS: Final = 10
+#: Numbers are looked at in bins of at least so many rows, ten bins at most.
+BIN_ROWS: Final = 100
+MOST_BINS: Final = 10
 FEWEST_IN_LEVEL: Final = 5
 
 
@@ -115,12 +117,12 @@ def _find_leak(column: Column, values: Sequence[FieldValue], labels: FloatArray)
 
 
 def _group(column: Column, values: Sequence[FieldValue]) -> list[str]:
-    """The level, or the decile of a number, of each row."""
+    """The level, or the bin of a number, of each row."""
     read = [column.read(value) for value in values]
     if column.type == "categorical":
         return ["missing" if value is None else str(value) for value in read]
     numbers = np.array([np.nan if value is None else float(value) for value in read])
-    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, NUMBER_BINS + 1)[1:-1]))
+    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, min(MOST_BINS, max(2, len(values) // BIN_ROWS)) + 1)[1:-1]))
     bins = np.searchsorted(edges, numbers, side="right")
     bounds = ["-∞", *(f"{edge:g}" for edge in edges), "∞"]
     return [

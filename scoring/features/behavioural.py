@@ -233,7 +233,7 @@ FEATURES: Final = (
         "engagements: pages, videos, downloads, proposals, forms, product",
         _NEVER,
         lambda value, up: "used a lot of our content this month" if up else "used little of our content this month",
-        topic="content",
+        topic="activity",
     ),
     _number(
         "interest_decayed",
@@ -251,6 +251,7 @@ FEATURES: Final = (
         "engagements: every act of a person",
         "never missing: 1 when nothing changes",
         _velocity_words,
+        topic="recency",
     ),
     _number(
         "interaction_frequency",
@@ -259,6 +260,7 @@ FEATURES: Final = (
         "engagements: every act of a person",
         "missing without an act",
         _per_week_words,
+        topic="activity",
     ),
     _number(
         "active_days_30d",
@@ -267,6 +269,7 @@ FEATURES: Final = (
         "engagements: every act of a person",
         _NEVER,
         counted("was active on", "day", "days", "in 30 days"),
+        topic="activity",
     ),
     _number(
         "activity_kinds_30d",
@@ -275,6 +278,7 @@ FEATURES: Final = (
         "engagements: every act of a person",
         _NEVER,
         counted("engaged in", "way", "different ways", "in 30 days"),
+        topic="activity",
     ),
     _number("message_length", message_length, "Words the lead wrote, newest 2,000 characters", _WROTE, _SILENT, _length_words, 0),
     _number("message_questions", message_questions, "Question marks in what the lead wrote", _WROTE, _SILENT, silent, 0),

@@ -77,7 +77,7 @@ def _recency_words(value: FieldValue, up: bool) -> str | None:
 def _age_words(value: FieldValue, up: bool) -> str | None:
     if value is None:
         return None
-    return f"came in {span(float(value) * 24)} ago"
+    return "came in just now" if float(value) * 24 < 0.25 else f"came in {span(float(value) * 24)} ago"
 
 
 def _silence_words(value: FieldValue, up: bool) -> str | None:
@@ -138,6 +138,7 @@ FEATURES: Final = (
         "missing before two acts",
         _silence_words,
         -1,
+        "recency",
     ),
     _feature(
         "created_hour", lambda line: line.created_at.astimezone(UTC).hour, "Hour of creation", _CREATED, "never missing", silent

@@ -31,7 +31,7 @@ def lead(*acts: Engagement, age_days: float = 9.0, extra: dict[str, FieldValue] 
 def make_past(rows: int = 400, seed: int = 3) -> list[LabelledHistory]:
     """Invented past leads: clicks, title and the tenant's `Plan` column carry signal, the rest is noise.
 
-    The true log-odds are -1.6 + 0.9 clicks + 1.2 for directors - 0.8 for plan "Free".
+    The true log-odds are -2.0 + 1.6 a click + 2.0 for directors - 1.5 for plan "Free".
     """
     random = np.random.default_rng(seed)
     past = []
@@ -39,7 +39,7 @@ def make_past(rows: int = 400, seed: int = 3) -> list[LabelledHistory]:
         created = NOW - timedelta(days=400 - 0.9 * number * 400 / rows)
         clicks, director = int(random.poisson(0.8)), bool(random.random() < 0.3)
         plan = str(random.choice(["Free", "Team", "Business"]))
-        odds = -1.6 + 0.9 * clicks + 1.2 * director - 0.8 * (plan == "Free")
+        odds = -2.0 + 1.6 * clicks + 2.0 * director - 1.5 * (plan == "Free")
         as_of = created + timedelta(days=7)
         acts = [Engagement(K.EMAIL_DELIVERED, created + timedelta(hours=hour)) for hour in (1, 30)]
         acts += [Engagement(K.EMAIL_CLICKED, created + timedelta(hours=2 + 20 * place)) for place in range(clicks)]
@@ -50,7 +50,10 @@ def make_past(rows: int = 400, seed: int = 3) -> list[LabelledHistory]:
             "employees": None if random.random() < 0.4 else int(random.integers(5, 2000)),
             "owner_id": str(random.integers(1, 9)),
         }
-        extra: dict[str, FieldValue] = {"Plan": plan if random.random() < 0.9 else "Select", "Age": str(int(random.integers(18, 70)))}
+        extra: dict[str, FieldValue] = {
+            "Plan": plan if random.random() < 0.9 else "Select",
+            "Age": str(int(random.integers(18, 70))),
+        }
         history = LeadHistory(number, created, as_of, facts, tuple(acts), extra)
         won = random.random() < 1 / (1 + np.exp(-odds))
         past.append(LabelledHistory(history, Outcome.WON if won else Outcome.LOST))

@@ -17,7 +17,9 @@ from scoring.features import build
 from scoring.features.feature import Group
 from tests.unit.scoring.examples import NOW, K, act, lead, viewed
 
-WROTE = act(K.MESSAGE_RECEIVED, 1, text="We have a budget. Can we book a demo this week? It is too expensive elsewhere, see www.a.example")
+WROTE = act(
+    K.MESSAGE_RECEIVED, 1, text="We have a budget. Can we book a demo this week? It is too expensive elsewhere, see www.a.example"
+)
 
 # (feature, a lead, the value worked out by hand)
 WORKED: list[tuple[str, LeadHistory, FieldValue]] = [
@@ -151,7 +153,11 @@ WORKED: list[tuple[str, LeadHistory, FieldValue]] = [
     ("quarter_end_days", lead(), 21),  # to 31 March
     ("preferred_hour", lead(viewed("/a", 1), viewed("/a", 2), act(K.EMAIL_OPENED, hours=3)), 12),
     ("preferred_hour", lead(viewed("/a", 1), act(K.EMAIL_OPENED, hours=3)), 9),  # the earlier of two equals
-    ("office_hours_share", lead(viewed("/a", 1), viewed("/a", 2), viewed("/a", 0, 60 * 17)), 1 / 3),  # Mon noon; Sun noon; Mon 19:00
+    (
+        "office_hours_share",
+        lead(viewed("/a", 1), viewed("/a", 2), viewed("/a", 0, 60 * 17)),
+        1 / 3,
+    ),  # Mon noon; Sun noon; Mon 19:00
 ]
 
 
