@@ -92,7 +92,8 @@ class Api:
         for one in inputs:
             self.store.check(kind, one.get("properties") or {})
         made = [self._create(kind, one) for one in inputs]
-        return _batch([self.store.to_json(record, record.history) for record in made], [], 201)
+        shown = [self.store.to_json(record, record.history) | _trace(one) for record, one in zip(made, inputs, strict=True)]
+        return _batch(shown, [], 201)
 
     def _create(self, kind: str, one: Json) -> Record:
         values = one.get("properties")
@@ -127,7 +128,7 @@ class Api:
                 missing.append(str(one.get("id")))
                 continue
             self.store.update(record, one["properties"], "INTEGRATION", str(self.app_id))
-            done.append(self.store.to_json(record, one["properties"]))
+            done.append(self.store.to_json(record, one["properties"]) | _trace(one))
         return _batch(done, [_absent(missing)] if missing else [])
 
     def archive(self, request: Request, body: Json) -> Response:
@@ -257,6 +258,11 @@ def _properties(body: Json) -> Json:
     if not isinstance(values, dict):
         raise Refused(400, "VALIDATION_ERROR", "Invalid input JSON: properties is required")
     return values
+
+
+def _trace(one: Json) -> Json:
+    """HubSpot gives back the caller's own name for a row."""
+    return {"objectWriteTraceId": one["objectWriteTraceId"]} if one.get("objectWriteTraceId") else {}
 
 
 def _default_names(kind: str) -> list[str]:

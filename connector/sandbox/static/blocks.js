@@ -1,13 +1,13 @@
 // Block Kit: blocks and their elements as Slack draws them. `context` is {people, channels, press(action), values, wrong, suggest}.
 
-import { el, emojied, textObject } from "./mrkdwn.js";
+import { el, emojied, plainText, textObject } from "./mrkdwn.js";
 
 export function renderBlocks(blocks, context) {
   return el("div", { class: "blocks" }, ...blocks.map((block) => BLOCKS[block.type]?.(block, context)));
 }
 
 const BLOCKS = {
-  header: (block) => el("div", { class: "b-header" }, emojied(block.text.text)),
+  header: (block) => el("div", { class: "b-header" }, plainText(block.text)),
   divider: () => el("hr", { class: "b-divider" }),
   image: (block) => el("div", { class: "b-context" }, "[image] " + (block.alt_text ?? "")),
   section: (block, context) => {
@@ -21,7 +21,7 @@ const BLOCKS = {
       one.type === "image" ? el("img", { alt: one.alt_text, src: one.image_url }) : textObject(one, context.people, context.channels))),
   actions: (block, context) => el("div", { class: "b-actions" }, ...block.elements.map((one) => element(one, block, context))),
   input: (block, context) => el("div", { class: "b-input" },
-    el("label", { class: "title" }, emojied(block.label.text), block.optional ? el("i", {}, " (optional)") : null),
+    el("label", { class: "title" }, plainText(block.label), block.optional ? el("i", {}, " (optional)") : null),
     element(block.element, block, context, true),
     block.hint ? el("div", { class: "hint" }, emojied(block.hint.text)) : null,
     context.wrong?.[block.block_id] ? el("div", { class: "wrong" }, context.wrong[block.block_id]) : null),
@@ -59,8 +59,8 @@ function element(one, block, context, inInput = false) {
 function button(one, about, context) {
   const style = "btn" + (one.style ? " s-" + one.style : "");
   const press = (event) => context.press({ ...about, value: one.value ?? "", text: one.text }, one.confirm, event.currentTarget);
-  if (one.url) return el("a", { class: style, href: /^https?:/.test(one.url) ? one.url : "#", target: "_blank", rel: "noopener", onclick: press }, emojied(one.text.text));
-  return el("button", { class: style, type: "button", onclick: press }, emojied(one.text.text));
+  if (one.url) return el("a", { class: style, href: /^https?:/.test(one.url) ? one.url : "#", target: "_blank", rel: "noopener", onclick: press }, plainText(one.text));
+  return el("button", { class: style, type: "button", onclick: press }, plainText(one.text));
 }
 
 function overflow(one, choose) {
@@ -71,7 +71,7 @@ function overflow(one, choose) {
     if (wrap.querySelector(".menu")) return close();
     document.querySelectorAll(".menu").forEach((menu) => menu.remove());
     wrap.append(el("div", { class: "menu", role: "menu" }, ...one.options.map((option) =>
-      el("button", { type: "button", role: "menuitem", onclick: () => { close(); choose(option); } }, emojied(option.text.text)))));
+      el("button", { type: "button", role: "menuitem", onclick: () => { close(); choose(option); } }, plainText(option.text)))));
     document.addEventListener("click", close, { once: true });
   };
   wrap.append(el("button", { class: "btn", type: "button", "aria-label": "More actions", onclick: open }, "⋯"));
@@ -83,7 +83,7 @@ function select(one, chosen, keep, act) {
   if (chosen) keep({ selected_option: chosen });
   return el("select", { onchange: (event) => act({ selected_option: options[event.target.value] ?? null }) },
     el("option", { value: "" }, emojied(one.placeholder?.text ?? "Choose an option")),
-    ...options.map((option, index) => el("option", { value: index, selected: option.value === chosen?.value }, emojied(option.text.text))));
+    ...options.map((option, index) => el("option", { value: index, selected: option.value === chosen?.value }, plainText(option.text))));
 }
 
 function people(one, chosen, context, keep, act) {
@@ -100,7 +100,7 @@ function external(one, block, context, chosen, keep, act) {
   const ask = async () => {
     const answer = await context.suggest(block.block_id, one.action_id, box.value);
     options = answer?.options ?? (answer?.option_groups ?? []).flatMap((group) => group.options);
-    list.replaceChildren(...options.map((option, index) => el("option", { value: index }, emojied(option.text.text))));
+    list.replaceChildren(...options.map((option, index) => el("option", { value: index }, plainText(option.text))));
     list.hidden = !options.length;
   };
   if (chosen) keep({ selected_option: chosen });
@@ -108,7 +108,7 @@ function external(one, block, context, chosen, keep, act) {
   box.addEventListener("focus", () => { if ((one.min_query_length ?? 3) <= box.value.length) ask(); });
   list.addEventListener("change", () => {
     const option = options[list.value];
-    box.value = emojied(option.text.text);
+    box.value = plainText(option.text);
     list.hidden = true;
     act({ selected_option: option });
   });

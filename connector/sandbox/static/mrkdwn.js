@@ -24,6 +24,8 @@ export function el(tag, attributes = {}, ...children) {
 const plain = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
 export const emojied = (text) => plain(text).replace(/:([a-z0-9_+-]+):/g, (all, name) => EMOJI[name] ?? all);
 
+export const plainText = (object) => (object.emoji === false ? plain(object.text) : emojied(object.text));
+
 function angle(inside, people, channels) {
   const [target, label] = inside.split("|");
   if (target.startsWith("@")) return el("span", { class: "mention" }, "@" + (people[target.slice(1)]?.name ?? target.slice(1)));
@@ -77,5 +79,5 @@ export function mrkdwn(text, people = {}, channels = {}) {
 
 export function textObject(object, people, channels) {
   if (!object) return "";
-  return object.type === "mrkdwn" ? mrkdwn(object.text, people, channels) : el("span", {}, emojied(object.text));
+  return object.type === "mrkdwn" ? mrkdwn(object.text, people, channels) : el("span", {}, plainText(object));
 }
