@@ -97,8 +97,7 @@ class Notifier:
 
     def _found(self, effect: Effect, destination: str, channel: str, shown: Shown) -> Card | None:
         """The card that a crash kept us from remembering; without a digest, so that it is edited to what holds now."""
-        marker = {"lead_id": shown.lead_id, "destination": destination}
-        found = self._api.find(channel, _since(effect), names.CARD_EVENT, marker)
+        found = self._api.find(channel, _since(effect), names.CARD_EVENT, shown.metadata["event_payload"])
         return Card(shown.lead_id, destination, channel, found[0], "") if found else None
 
     # -- digests
