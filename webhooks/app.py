@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -50,6 +51,8 @@ def create_app(house: House | None = None, *, batch_rows: int = BATCH_ROWS) -> F
 def _make_rest(house: House, writer: InboxWriter, registry: CollectorRegistry, owned: bool) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        gc.collect()
+        gc.freeze()  # what start-up made stays for good: collections under load need not walk it again
         writer.start()
         try:
             async with slack_socket(house, writer):

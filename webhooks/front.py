@@ -22,8 +22,10 @@ GIVEN_ID = re.compile(rb"[0-9A-Za-z_-]{8,32}")
 PROCESS_ID = secrets.token_hex(6)
 COUNT = itertools.count(1)
 
+#: For answers to machines, which only have a status to read; the rest is for browsers.
+MACHINE_HEADERS = ((b"x-content-type-options", b"nosniff"),)
 SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
+    *MACHINE_HEADERS,
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
@@ -45,7 +47,8 @@ class Front:
         trace_id = _trace_id(scope)
         scope.setdefault("state", {})["trace_id"] = trace_id
         structlog.contextvars.bind_contextvars(trace_id=trace_id)
-        added = (*SECURITY_HEADERS, (b"x-request-id", trace_id.encode()))
+        hook = scope["path"].startswith(PREFIX)
+        added = (*(MACHINE_HEADERS if hook else SECURITY_HEADERS), (b"x-request-id", trace_id.encode()))
         started = finished = False
 
         async def send_with_headers(message: Message) -> None:
@@ -57,7 +60,7 @@ class Front:
                 finished = not message.get("more_body", False)
             await send(message)
 
-        app = self._inbound if scope["path"].startswith(PREFIX) else self._rest
+        app = self._inbound if hook else self._rest
         try:
             await app(scope, receive, send_with_headers)
         except Exception as error:
