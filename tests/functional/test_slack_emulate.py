@@ -75,10 +75,8 @@ def api(base_url: str) -> SlackApi:
 def house(tmp_path: Path, base_url: str) -> Iterator[House]:
     slack = {"base_url": base_url, "bot_token": "xoxb-full", "managers": ["ben@northwind.example"]}
     built = testing.house(tmp_path, clock=StandingClock(), policy=str(tmp_path / "policy.toml"), slack=slack)
-
-    built.reps.sync(
-        "crm", [RepRecord(str(n), f"{name}@northwind.example", f"{name} Rep", True) for n, name in ((1, "ada"), (2, "ben"))]
-    )
+    people = [("1", "ada@northwind.example", "Ada Rep"), ("2", "ben@northwind.example", "Ben Rep")]
+    built.reps.sync("crm", [RepRecord(number, email, name, True) for number, email, name in people])
     yield built
     built.close()
 
