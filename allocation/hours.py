@@ -10,8 +10,6 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import holidays
-
 Spans = tuple[tuple[int, int], ...]  # minutes of the local day, end exclusive, at most 1440
 Week = tuple[Spans, ...]  # seven of them, Monday first
 
@@ -81,6 +79,8 @@ def zone_of(name: str) -> ZoneInfo:
 @lru_cache(maxsize=1)
 def holiday_countries() -> Mapping[str, tuple[str, ...]]:
     """ISO 3166 country codes whose public holidays are known, each with its regions."""
+    import holidays  # slow to load, and only a policy that names a country needs it
+
     return {code: tuple(regions) for code, regions in holidays.list_supported_countries().items()}
 
 
@@ -102,6 +102,8 @@ def holiday_dates(country: str, region: str | None, year: int) -> frozenset[date
     regions = holiday_countries().get(country)
     if regions is None:
         return frozenset()
+    import holidays
+
     return frozenset(holidays.country_holidays(country, subdiv=region if region in regions else None, years=year))
 
 

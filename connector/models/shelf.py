@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from connector.clock import Clock
 from connector.storage.model_versions import ModelVersions
-from scoring.bundle import Bundle
+
+if TYPE_CHECKING:
+    from scoring.bundle import Bundle
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +48,8 @@ class ModelShelf:
         if record is None or (self._bundle is not None and self._bundle.version == record.version):
             self.fault = None
             return
+        from scoring.bundle import Bundle  # with its numerics: web and clock never need them
+
         try:
             self._bundle = Bundle.load(self.path(record.version))
             self.fault = None
