@@ -71,7 +71,7 @@ class BoostedScorer:
         answer = self.model.get_feature_importance(self._pool(rows), type="ShapValues", thread_count=self.threads)
         return np.asarray(answer, dtype=np.float64)
 
-    def _pool(self, rows: Sequence[Row], labels: FloatArray | None = None) -> Any:
+    def _pool(self, rows: Sequence[Row], labels: FloatArray | None = None, weights: FloatArray | None = None) -> Any:
         # Imported where it is used: the web process scores nothing and should not pay the second and 80 MB it costs.
         from catboost import FeaturesData, Pool
 
@@ -79,7 +79,7 @@ class BoostedScorer:
         shown = FeaturesData(
             num_feature_data=numbers if numbers.shape[1] else None, cat_feature_data=levels if levels.shape[1] else None
         )
-        return Pool(shown, labels)
+        return Pool(shown, labels, weight=weights)
 
     def to_bytes(self) -> bytes:
         """The model in CatBoost's binary format."""
@@ -109,13 +109,14 @@ class BoostedScorer:
         cls,
         rows: Sequence[Row],
         labels: FloatArray,
+        weights: FloatArray,
         columns: Sequence[Column],
         *,
         seed: int,
         threads: int,
         progress: Callable[[float], None],
     ) -> BoostedScorer:
-        """Grow the trees. `labels` are 0 and 1; `progress` is told the finished share."""
+        """Grow the trees. `labels` are 0 and 1, `weights` say how much each row counts; `progress` is told the finished share."""
         from catboost import CatBoostClassifier
 
         recipe = choose_recipe(len(rows))
@@ -131,7 +132,7 @@ class BoostedScorer:
             verbose=False,
         )
         scorer = cls(model, columns, base=0.0)
-        model.fit(scorer._pool(rows, labels), callbacks=[_Reporter(recipe.iterations, progress)])
+        model.fit(scorer._pool(rows, labels, weights), callbacks=[_Reporter(recipe.iterations, progress)])
         scorer.base = float(scorer._shap(rows[:1])[0, -1])
         return scorer
 

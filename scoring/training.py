@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -51,22 +52,41 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Leads in order of creation, with canonical features and outcomes 0/1."""
+    """Leads in order of creation, each once or at several ages, with canonical features and outcomes 0/1.
+
+    `starts` are the places of the first row of each lead.
+    """
 
     histories: Sequence[LeadHistory]
     features: Sequence[dict[str, FieldValue]]
     labels: FloatArray
+    starts: tuple[int, ...]
 
     @property
     def days(self) -> float:
         """Days from the first to the last creation."""
         return (self.histories[-1].created_at - self.histories[0].created_at).total_seconds() / 86_400.0
 
+    @property
+    def weights(self) -> FloatArray:
+        """A weight for each row; those of one lead sum to 1."""
+        looks = np.diff([*self.starts, len(self.labels)])
+        return np.repeat(1.0 / looks, looks)
+
     def split(self) -> tuple[_Past, _Past]:
-        """The older leads and the newest fifth."""
-        place = round(len(self.labels) * (1 - NEWEST_SHARE))
-        older = _Past(self.histories[:place], self.features[:place], self.labels[:place])
-        return older, _Past(self.histories[place:], self.features[place:], self.labels[place:])
+        """The older leads and the newest fifth, no lead on both sides."""
+        cut = round(len(self.starts) * (1 - NEWEST_SHARE))
+        place = self.starts[cut]
+        older = _Past(self.histories[:place], self.features[:place], self.labels[:place], self.starts[:cut])
+        later = tuple(start - place for start in self.starts[cut:])
+        return older, _Past(self.histories[place:], self.features[place:], self.labels[place:], later)
+
+    def one_each(self) -> _Past:
+        """Each lead at one of its ages, taken in turn, so that rows stand for themselves."""
+        stops = (*self.starts[1:], len(self.labels))
+        chosen = [start + turn % (stop - start) for turn, (start, stop) in enumerate(zip(self.starts, stops, strict=True))]
+        histories = [self.histories[place] for place in chosen]
+        return _Past(histories, [self.features[place] for place in chosen], self.labels[chosen], tuple(range(len(chosen))))
 
     def rows(self, extra: Sequence[Column]) -> list[dict[str, FieldValue]]:
         """Features joined by these columns of the tenant's."""
@@ -81,7 +101,7 @@ def train(
     progress: Progress | None = None,
     min_labels: int = MIN_LABELS,
 ) -> Bundle:
-    """Train on won and lost leads; open ones are left aside.
+    """Train on won and lost leads; open ones are left aside. A lead may come at several ages (see `landmarks`).
 
     One recipe runs twice: on the oldest 80%, to be measured on the newest 20%, and then on all leads, to be served. The recipe
     grows trees on the older 80% of what it is given, calibrates and cuts tiers on the rest, and grows the trees again on all of
@@ -92,9 +112,9 @@ def train(
     tell = progress or (lambda share, what: None)
     past = _read(examples, min_labels, _within(tell, 0.0, 0.2))
     older, holdout = past.split()
-    measured = _fit(older, seed, threads, _within(tell, 0.2, 0.55), f"Measuring on the newest {len(holdout.labels)} leads")
+    measured = _fit(older, seed, threads, _within(tell, 0.2, 0.55), f"Measuring on the newest {len(holdout.starts)} leads")
     metrics = _measure(measured, holdout)
-    served = _fit(past, seed, threads, _within(tell, 0.55, 1.0), f"Training on {len(past.labels)} leads")
+    served = _fit(past, seed, threads, _within(tell, 0.55, 1.0), f"Training on {len(past.starts)} leads")
     newest = past.histories[-1].created_at
     bundle = Bundle(
         version=name_version(served.scorer, served.calibration, served.cuts, newest.date().isoformat()),
@@ -102,7 +122,7 @@ def train(
         scorer=served.scorer,
         calibration=served.calibration,
         cuts=served.cuts,
-        labels=len(past.labels),
+        labels=len(past.starts),
         beats_rules=metrics["brier"] < metrics["rules"]["brier"],
         metrics=metrics,
         card="",
@@ -116,20 +136,27 @@ def train(
 def _read(examples: Sequence[LabelledHistory], min_labels: int, tell: Progress) -> _Past:
     """Ended leads in order of creation, with their features. Raises NotEnough."""
     ended = [example for example in examples if example.outcome in (Outcome.WON, Outcome.LOST)]
-    ended.sort(key=lambda example: (example.history.created_at, example.history.lead_id))
-    labels = np.array([float(example.outcome is Outcome.WON) for example in ended])
+    ended.sort(key=lambda example: (*_lead(example.history), example.history.as_of))
     histories = [example.history for example in ended]
-    _check(_Past(histories, [], labels), min_labels)
-    features = []
+    starts = tuple(place for place, history in enumerate(histories) if not place or _lead(history) != _lead(histories[place - 1]))
+    labels = np.array([float(example.outcome is Outcome.WON) for example in ended])
+    features: list[dict[str, FieldValue]] = [{}] * len(histories)
+    past = _Past(histories, features, labels, starts)
+    _check(past, min_labels)
     for place, history in enumerate(histories):
         if place % TELL_EVERY == 0:
-            tell(place / len(histories), f"Building features of {len(histories)} leads")
-        features.append(build(history))
-    return _Past(histories, features, labels)
+            tell(place / len(histories), f"Building features of {len(starts)} leads")
+        features[place] = build(history)
+    return past
+
+
+def _lead(history: LeadHistory) -> tuple[datetime, int]:
+    return history.created_at, history.lead_id
 
 
 def _check(past: _Past, min_labels: int) -> None:
-    rows, won = len(past.labels), int(past.labels.sum())
+    ends = past.labels[list(past.starts)]
+    rows, won = len(ends), int(ends.sum())
     if rows < min_labels:
         raise NotEnough(f"Training needs at least {min_labels} leads that were won or lost; there are {rows}.")
     for count, name in ((won, "won"), (rows - won, "lost")):
@@ -141,13 +168,14 @@ def _check(past: _Past, min_labels: int) -> None:
         if share in (0.0, 1.0):
             ending = "won" if share else "lost"
             raise NotEnough(
-                f"All {len(stretch.labels)} {name} leads were {ending}; training needs both outcomes in each stretch of time."
+                f"All {len(stretch.starts)} {name} leads were {ending}; training needs both outcomes in each stretch of time."
             )
 
 
 def _fit(past: _Past, seed: int, threads: int, tell: Progress, what: str) -> Fitted:
     """The recipe. Calibration and cuts come from leads that the trees behind them had not seen."""
     older, newer = past.split()
+    newer = newer.one_each()
     tell(0.0, what)
     first, columns, _ = _grow(older, seed, threads, lambda share: tell(0.45 * share, what))
     raw = first.raw(newer.rows(only_extra(columns)))
@@ -163,11 +191,12 @@ def _grow(
     past: _Past, seed: int, threads: int, tell: Callable[[float], None]
 ) -> tuple[BoostedScorer, tuple[Column, ...], tuple[Dropped, ...]]:
     """Choose the columns and fit the trees, looking at these leads alone."""
-    extra, dropped = infer_extras(past.histories, past.labels)
+    leads = past.one_each()
+    extra, dropped = infer_extras(leads.histories, leads.labels)
     columns = (*_pick_columns(past), *extra)
     if not columns:
         raise NotEnough("Nothing differs between the leads: every feature and column is constant or empty.")
-    scorer = BoostedScorer.fit(past.rows(extra), past.labels, columns, seed=seed, threads=threads, progress=tell)
+    scorer = BoostedScorer.fit(past.rows(extra), past.labels, past.weights, columns, seed=seed, threads=threads, progress=tell)
     return scorer, columns, tuple(dropped)
 
 
@@ -195,6 +224,7 @@ def _weigh(scorer: BoostedScorer, rows: Sequence[Row]) -> tuple[Column, ...]:
 
 def _measure(fitted: Fitted, holdout: _Past) -> dict[str, Any]:
     """Figures of the fitted model and of the rules on the same holdout."""
+    holdout = holdout.one_each()
     rows = holdout.rows(only_extra(fitted.columns))
     metrics = measure(fitted.calibration.probability(fitted.scorer.raw(rows)), holdout.labels, fitted.cuts)
     metrics["rules"] = measure(squash(rules.RulesScorer().raw(rows)), holdout.labels, rules.CUTS)

@@ -43,8 +43,8 @@ def flag(yes: str | None, no: str | None = None) -> Words:
 
 
 def proper(value: FieldValue) -> str:
-    """A level kept in lower case, written as a name: "DE", "Germany"."""
-    text = str(value)
+    """A level kept in lower case, written as a name: "DE", "Germany", "Computer software"."""
+    text = str(value).replace("_", " ")
     return text.upper() if len(text) <= 3 else text[:1].upper() + text[1:]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from leads.enums import Outcome
 from leads.records import LabelledHistory
 from scoring.bundle import Bundle
+from scoring.landmarks import look_moments
 from scoring.training import NotEnough, train
 from tests.unit.scoring.examples import make_past
 
@@ -110,3 +112,26 @@ def test_a_calendar_is_no_feature_of_a_short_history(bundle: Bundle) -> None:
     names = {column.name for column in bundle.columns}
     assert "season_month" not in names
     assert "clicks_30d" in names
+
+
+def test_one_lead_at_several_ages_stays_on_one_side_and_counts_once(past: list[LabelledHistory], bundle: Bundle) -> None:
+    """Three looks at each lead, equal but for a day, teach what one does: figures are of leads and not of rows."""
+    looks = [
+        replace(example, history=replace(example.history, as_of=example.history.as_of + timedelta(days=days)))
+        for example in past
+        for days in (0, 1, 2)
+    ]
+    again = train(looks, seed=11)
+    assert again.labels == bundle.labels
+    assert again.metrics["rows"] == bundle.metrics["rows"]
+    assert again.metrics["auc"] == pytest.approx(bundle.metrics["auc"], abs=0.05)
+    with pytest.raises(NotEnough, match="there are 40"):
+        train([look for look in looks if look.history.lead_id < 40], seed=11)
+
+
+def test_a_lead_is_looked_at_only_while_it_was_open() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    assert look_moments(start, start + timedelta(days=5)) == (start, start + timedelta(days=1), start + timedelta(days=3))
+    assert look_moments(start, start + timedelta(days=3)) == (start, start + timedelta(days=1))
+    assert look_moments(start, start) == (start,)
+    assert len(look_moments(start, start + timedelta(days=365))) == 7
