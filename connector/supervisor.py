@@ -128,12 +128,11 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
         self._end_leftovers()
-        if self.valkey:
-            self.say(f"{await asyncio.to_thread(self.valkey.start)} at {self.valkey.url}", "valkey")
         leash, hold = os.pipe()
         tasks: list[asyncio.Task[None]] = []
         try:
-            if await self._prepare():
+            prepared, _ = await asyncio.gather(self._prepare(), self._start_valkey())
+            if prepared:
                 tasks = [asyncio.create_task(self._keep(child, leash)) for child in self.children]
                 tasks.append(asyncio.create_task(self._announce(began)))
                 if self.valkey:
@@ -171,6 +170,10 @@ class Supervisor:
 
     def _note(self, child: Child) -> Path:
         return self.settings.home / "run" / f"{child.name}.pid"
+
+    async def _start_valkey(self) -> None:
+        if self.valkey:
+            self.say(f"{await asyncio.to_thread(self.valkey.start)} at {self.valkey.url}", "valkey")
 
     async def _prepare(self) -> bool:
         """Run what must be done once before any child starts; its memory is given back when it ends."""

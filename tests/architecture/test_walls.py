@@ -92,8 +92,8 @@ HEAVY = {"catboost", "numpy", "pandas", "sklearn", "scipy", "slack_bolt", "opena
     ("statement", "unwanted"),
     [
         ("import connector.cli, connector.supervisor", HEAVY | {"peewee", "dramatiq", "rich", "httpx"}),
-        ("import connector.bootstrap, connector.schedule, connector.pipeline.sweep", (HEAVY - {"numpy"}) | {"uvicorn"}),
-        ("import webhooks.app", HEAVY - {"numpy", "slack_bolt"}),
+        ("import connector.bootstrap, connector.schedule, connector.pipeline.sweep", HEAVY | {"uvicorn", "holidays"}),
+        ("import webhooks.app", HEAVY | {"holidays"}),
         ("import scoring.scorer, scoring.bundle", {"sklearn", "pandas", "scipy", "matplotlib", "plotly"}),
     ],
 )
