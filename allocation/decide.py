@@ -17,6 +17,9 @@ from allocation.terms import Method, NobodyFree, OwnerKind, Team
 from leads.enums import DecisionOutcome, Gate, VerdictKind
 from leads.results import Decision, Verdict
 
+#: The method of a decision that only records who has the lead already, and of one that a person made.
+KEPT: Final = "kept"
+PERSON: Final = "person"
 #: Gates that say a rep cannot take this lead, though they could take another one now.
 ABOUT_THE_LEAD: Final = (Gate.SKILL, Gate.TERRITORY, Gate.EXCLUDED)
 #: What `route_anyway` stops asking about, step by step, until somebody is found.
@@ -110,7 +113,7 @@ def keep(
 
     Raises ValueError when there is no such rep.
     """
-    return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.KEPT, "existing_owner", because, charge)
+    return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.KEPT, KEPT, because, charge)
 
 
 def override(
@@ -130,7 +133,7 @@ def override(
     """
     if previous is not None and previous != rep_id:
         rotation = take_back(rotation, previous, policy.fairness)
-    return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.OVERRIDDEN, "person", because, charge)
+    return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.OVERRIDDEN, PERSON, because, charge)
 
 
 def pass_back(rotation: Rotation, rep_id: str, policy: Policy, at: datetime) -> Rotation:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from allocation.decide import decide, keep, override
+from allocation.decide import KEPT, PERSON, decide, keep, override
 from allocation.fairness import Rotation
 from allocation.policy import Policy, read_policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken, Territory
-from leads.enums import DecisionOutcome, Tier
+from leads.enums import Tier
 from leads.results import Decision
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
 FORM: Final = 1  # the form of the record; a reader of another form must say so
 
 
@@ -34,7 +36,7 @@ def record(
     return {
         "form": FORM,
         "lead": _plain(lead),
-        "roster": [_plain(rep, leave_out=("name",)) for rep in roster],
+        "roster": [_plain(rep, leave_out=("name",) if _counts_recent(rep, policy) else ("name", "recent")) for rep in roster],
         "policy": dict(policy.tables),
         "policy_version": policy.version,
         "rotation": rotation.to_json(),
@@ -61,11 +63,18 @@ def replay(record: Mapping[str, Any]) -> Decision:
     rotation, at = Rotation.from_json(record["rotation"]), _moment(record["at"])
     answer = record["answer"]
     inputs = (roster, policy, rotation, at)
-    if answer["outcome"] == DecisionOutcome.OVERRIDDEN:
+    if answer["method"] == PERSON:
         return override(lead, answer["rep"], *inputs, because=answer["because"])[0]
-    if answer["outcome"] == DecisionOutcome.KEPT and lead.existing_owner != answer["rep"]:
+    if answer["method"] == KEPT:
         return keep(lead, answer["rep"], *inputs, because=answer["because"])[0]
     return decide(lead, *inputs, frozenset(record["exclude"]), record["draw"])[0]
+
+
+def _counts_recent(rep: Rep, policy: Policy) -> bool:
+    """Whether any cap counts the rep's recent leads; else a week of moments would be kept for nothing."""
+    caps = [rep.caps, policy.caps, *policy.tier_caps.values(), *(team.caps for team in policy.teams.values())]
+    caps += [said["caps"] for said in policy.reps.values() if "caps" in said]
+    return any(cap.hour is not None or cap.day is not None or cap.week is not None for cap in caps)
 
 
 def _plain(item: LeadFacts | Rep, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -87,7 +96,7 @@ def _value(value: Any) -> Any:
     if isinstance(value, Caps):
         return [value.open, value.hour, value.day, value.week, value.rolling]
     if isinstance(value, Taken):
-        return [_value(value.at), value.tier.value]
+        return [(value.at - EPOCH) // MICROSECOND, value.tier.value]
     if isinstance(value, Territory):
         return [sorted(value.countries), sorted(value.regions), [list(pair) for pair in value.postcodes]]
     if isinstance(value, Mapping):
@@ -117,7 +126,7 @@ def _rep(values: Mapping[str, Any]) -> Rep:
     for key in ("paused_until", "last_assigned_at"):
         read[key] = _moment(read[key]) if read.get(key) else None
     read["pto"] = tuple((_moment(start), _moment(end)) for start, end in read.get("pto", ()))
-    read["recent"] = tuple(Taken(_moment(at), Tier.read(tier)) for at, tier in read.get("recent", ()))
+    read["recent"] = tuple(Taken(EPOCH + at * MICROSECOND, Tier.read(tier)) for at, tier in read.get("recent", ()))
     if "caps" in read:
         read["caps"] = Caps(*read["caps"])
     if "hours" in read:

@@ -50,6 +50,7 @@ def lead(
     return give(rotation, parts, rep, sharing, value), rep, parts
 
 
+@settings(deadline=None)
 @given(weights_of_reps, st.integers(1, 150))
 def test_within_one_lead_of_entitlement_at_every_moment(weights: Weights, leads: int) -> None:
     """The theorem on its own terms: counts against n × weight ÷ sum of weights, with nothing taken from the ledger."""
@@ -60,6 +61,7 @@ def test_within_one_lead_of_entitlement_at_every_moment(weights: Weights, leads:
         assert all(abs(counts[rep] - number * weight / total) < 1 + 1e-6 for rep, weight in weights.items())
 
 
+@settings(deadline=None)
 @given(weights_of_reps, st.integers(0, 100))
 def test_the_ledger_says_the_same_as_counting(weights: Weights, leads: int) -> None:
     rotation, counts, due = Rotation("x"), Counter[str](), Counter[str]()
@@ -104,7 +106,7 @@ events = st.lists(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(2, 8), events)
 def test_within_one_lead_through_joins_leaves_pauses_rejects_and_weights(
     size: int, happenings: list[tuple[str, int, float, int]]
@@ -154,6 +156,7 @@ def test_a_joiner_starts_at_par() -> None:
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
+@settings(deadline=None)
 @given(weights_of_reps.filter(lambda weights: len(weights) > 1), st.integers(0, 400), st.integers(1, 300))
 def test_a_returner_never_gets_over_a_quarter_more_than_their_share(weights: Weights, missed: int, leads: int) -> None:
     """From the return on, at every moment, and whatever they missed: 1.25 times the share, rounded up to whole leads."""
@@ -291,7 +294,7 @@ def offline_optimum(kinds: list[frozenset[str]], counts: list[int], share: Weigh
     return float(found.fun)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_where_eligibility_differs_the_worst_is_near_the_offline_optimum(seed: int) -> None:
     """Leads of several kinds come in random order; each kind can go to some reps only.
 
@@ -304,7 +307,7 @@ def test_where_eligibility_differs_the_worst_is_near_the_offline_optimum(seed: i
     kinds = [
         frozenset(rng.choice(names, rng.integers(1, len(names) + 1), replace=False).tolist()) for _ in range(rng.integers(2, 6))
     ]
-    order = rng.choice(len(kinds), 1500, p=rng.dirichlet(np.ones(len(kinds))))
+    order = rng.choice(len(kinds), 1000, p=rng.dirichlet(np.ones(len(kinds))))
     rotation, counts = Rotation("x"), Counter[str]()
     for kind in order:
         rotation, rep, _ = lead(rotation, weights, kinds[kind])
@@ -318,6 +321,7 @@ def test_where_eligibility_differs_the_worst_is_near_the_offline_optimum(seed: i
     assert ours <= (1.1 * best if best > chance else best + chance)
 
 
+@settings(deadline=None)
 @given(weights_of_reps, st.integers(0, 40))
 def test_the_ledger_survives_json_exactly(weights: Weights, leads: int) -> None:
     rotation = Rotation("emea/a")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocation.hours import Calendar, parse_week
@@ -60,6 +60,7 @@ def test_a_calendar_that_never_opens_is_an_error_and_not_a_loop() -> None:
 moments = st.integers(0, 2 * 365 * 24 * 3600).map(lambda seconds: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds))
 
 
+@settings(deadline=None)
 @given(moments, st.integers(1, 3000), st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]))
 def test_counting_back_gives_the_same_minutes(start: datetime, minutes: int, zone: str) -> None:
     calendar = Calendar(zone, parse_week({"mon-fri": "08:15-17:45", "sat": "22:00-03:00"}))
@@ -68,6 +69,7 @@ def test_counting_back_gives_the_same_minutes(start: datetime, minutes: int, zon
     assert business_minutes(start, due, calendar) == pytest.approx(minutes)
 
 
+@settings(deadline=None)
 @given(moments, st.integers(0, 2000), st.integers(0, 2000))
 def test_more_minutes_are_never_due_sooner(start: datetime, one: int, other: int) -> None:
     few, many = sorted((one, other))
