@@ -13,7 +13,7 @@ from connector.errors import Configuration
 from connector.pipeline.normalise import normalise
 from connector.ports import BackfillPage, CrmClient
 from leads.enums import Outcome
-from leads.records import LeadChange
+from leads.records import EngagementEvent, LeadChange
 
 log = structlog.get_logger(__name__)
 
@@ -69,14 +69,16 @@ def reconcile(house: House, connection: str, progress: Progress | None = None) -
 def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) -> BackfillReport:
     """Apply one page; each chunk is one transaction."""
     engagements = outcomes = recovered = 0
+    acts: dict[str, list[EngagementEvent]] = {}
+    for event in page.engagements:
+        acts.setdefault(event.external_id or "", []).append(event)
     for start in range(0, len(page.leads), CHUNK):
         chunk = page.leads[start : start + CHUNK]
         with house.db.transaction():
             ids = {change.external_id: _take_lead(house, connection, change, live) for change in chunk}
-            for event in page.engagements:
-                lead_id, _ = ids.get(event.external_id or "", (None, False))
-                if lead_id is not None and house.leads.add_engagement(connection, event, lead_id, live=live):
-                    engagements += 1
+            for external_id, (lead_id, _) in ids.items():
+                if lead_id is not None and external_id in acts:
+                    engagements += house.leads.add_engagements(connection, acts[external_id], lead_id, live=live)
             for external_id, (outcome, at) in page.outcomes.items():
                 lead_id, _ = ids.get(external_id, (None, False))
                 if lead_id is not None and outcome in (Outcome.WON, Outcome.LOST):

@@ -194,7 +194,7 @@ def _engage(house: House, batch: _Batch, event: EngagementEvent) -> Seen:
     else:  # heard of in an e-mail tool before the CRM: kept, and joined when the CRM speaks of them
         person = LeadChange(event.event_key, event.external_id or "", event.occurred_at, ChangeKind.UNKNOWN, fields=fields)
         lead_id = house.leads.apply(batch.connection, person, live=False).lead_id
-    added = house.leads.add_engagement(batch.connection, event, lead_id, live=batch.live)
+    added = house.leads.add_engagements(batch.connection, [event], lead_id, live=batch.live)
     _note_consent(house, event, email)
     if added:
         batch.touched.add(lead_id)

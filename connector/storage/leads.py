@@ -15,6 +15,7 @@ from peewee import fn
 
 from connector.clock import Clock, to_ms
 from connector.storage.db import Database
+from connector.storage.events import KEY_LENGTH
 from connector.storage.models import Engagement as EngagementRow
 from connector.storage.models import Identity, InboundEvent
 from connector.storage.models import Lead as LeadRow
@@ -127,34 +128,33 @@ class Leads:
         self._name(row.id, tokens)
         return Applied(row.id, tuple(moved), rescore, created)
 
-    def add_engagement(self, connection: str, event: EngagementEvent, lead_id: int, *, live: bool) -> bool:
-        """Add one act to the lead's set; false when it is there already. A live one may move the score."""
+    def add_engagements(self, connection: str, events: Sequence[EngagementEvent], lead_id: int, *, live: bool) -> int:
+        """Add acts to the lead's set; returns how many were not there yet. Live ones may move the score."""
         row = self._locked_row(lead_id)
         person = self._vault.person(row.data_key) if row.data_key else None
-        added = (
-            EngagementRow.insert(
-                lead_id=row.id,
-                connection=connection,
-                event_key=event.event_key,
-                kind=event.kind.value,
-                occurred_at=event.occurred_at,
-                machine=event.machine,
-                properties=dict(event.properties),
-                sealed=person.seal_json(event.text) if person and event.text else None,
-            )
-            .on_conflict_ignore()
-            .as_rowcount()
-            .execute()
-        )
+        acts = [
+            {
+                "lead_id": row.id,
+                "connection": connection,
+                "event_key": event.event_key[:KEY_LENGTH],
+                "kind": event.kind.value,
+                "occurred_at": event.occurred_at,
+                "machine": event.machine,
+                "properties": dict(event.properties),
+                "sealed": person.seal_json(event.text) if person and event.text else None,
+            }
+            for event in events
+        ]
+        added = int(EngagementRow.insert_many(acts).on_conflict_ignore().as_rowcount().execute()) if acts else 0
         if not added:
-            return False
+            return 0
         row.version += 1
         row.routable = row.routable or (live and row.external_id is not None and row.outcome == "open")
         row.touched_at = self._clock.now()
-        if not event.machine and (row.last_engaged_at is None or event.occurred_at > row.last_engaged_at):
-            row.last_engaged_at = event.occurred_at
+        human = [event.occurred_at for event in events if not event.machine]
+        row.last_engaged_at = max([*human, *([row.last_engaged_at] if row.last_engaged_at else [])], default=None)
         row.save(only=[LeadRow.version, LeadRow.routable, LeadRow.touched_at, LeadRow.last_engaged_at])
-        return True
+        return added
 
     def settle(self, lead_id: int, outcome: Outcome, at: datetime) -> None:
         """Record how the lead ended. The newest word stands."""

@@ -3,9 +3,8 @@
 """The first schema."""
 
 from peewee import *
-from connector.storage.columns import JsonField
-from connector.storage.columns import MomentField
-from connector.storage.columns import SealedField
+
+from connector.storage.columns import JsonField, MomentField, SealedField
 
 #: Indexes that peewee models cannot say: name, table, columns, condition, unique.
 PARTIAL_INDEXES = (
