@@ -48,12 +48,15 @@ def examine(settings: Settings) -> Iterator[CheckResult]:
 
 def _house(house: House) -> Iterator[CheckResult]:
     yield _encryption(house)
-    yield from _database(house)
+    database = _guarded("database", lambda: _database(house), "Start the database, or mend LEADSWITCH_DATABASE_URL.")
+    yield database
+    if database.ok:
+        yield _guarded("work given up", lambda: _letters(house), "")
+        yield _guarded("model", lambda: _model(house), "")
     yield _broker(house)
     yield _service(house.settings)
     yield _clock(house.settings)
     yield _policy(house)
-    yield _model(house)
     for name in house.settings.connections:
         yield from examine_connection(house, name)
     yield from _slack(house.settings)
@@ -105,19 +108,12 @@ def _encryption(house: House) -> CheckResult:
     return CheckResult("encryption keys", True, f"{path}: keep a copy elsewhere, without it stored personal fields cannot be read")
 
 
-def _database(house: House) -> Iterator[CheckResult]:
+def _database(house: House) -> CheckResult:
     kind = "SQLite" if house.db.is_sqlite else "PostgreSQL"
-
-    def migrated() -> CheckResult:
-        pending = house.db.pending_migrations()
-        if pending:
-            return CheckResult("database", False, f"{kind}; not applied: {', '.join(pending)}", "leadswitch migrate")
-        return CheckResult("database", True, f"{kind}, up to date")
-
-    answer = _guarded("database", migrated, "Start the database, or mend LEADSWITCH_DATABASE_URL.")
-    yield answer
-    if answer.ok:
-        yield _guarded("work given up", lambda: _letters(house), "")
+    pending = house.db.pending_migrations()
+    if pending:
+        return CheckResult("database", False, f"{kind}; not applied: {', '.join(pending)}", "leadswitch migrate")
+    return CheckResult("database", True, f"{kind}, up to date")
 
 
 def _letters(house: House) -> CheckResult:
@@ -157,9 +153,9 @@ def _clock(settings: Settings) -> CheckResult:
     for address in addresses:
         before = datetime.now(UTC)
         try:
-            stamp = httpx.head(address, timeout=TIMEOUT_S).headers["date"]
-            theirs = parsedate_to_datetime(stamp)
-        except (httpx.HTTPError, KeyError, ValueError):
+            stamp = httpx.head(address, timeout=TIMEOUT_S).headers.get_list("date")[0]
+            theirs = parsedate_to_datetime(stamp).replace(tzinfo=UTC)  # the header is always in GMT
+        except (httpx.HTTPError, IndexError, ValueError):
             continue
         middle = before + (datetime.now(UTC) - before) / 2
         skew = abs((middle - theirs).total_seconds())
@@ -176,17 +172,14 @@ def _policy(house: House) -> CheckResult:
 
 
 def _model(house: House) -> CheckResult:
-    def champion() -> CheckResult:
-        record = house.model_versions.champion()
-        if record is None:
-            return CheckResult("model", True, "none yet: leads are scored by rules; `leadswitch train` makes one")
-        house.models.champion()
-        if house.models.fault:
-            return CheckResult("model", False, house.models.fault, "leadswitch models rollback, or leadswitch train")
-        age = datetime.now(UTC) - record.created_at
-        return CheckResult("model", age < OLD_MODEL, f"{record.version}, {age.days} days old", "leadswitch train")
-
-    return _guarded("model", champion, "leadswitch migrate")
+    record = house.model_versions.champion()
+    if record is None:
+        return CheckResult("model", True, "none yet: leads are scored by rules; `leadswitch train` makes one")
+    house.models.champion()
+    if house.models.fault:
+        return CheckResult("model", False, house.models.fault, "leadswitch models rollback, or leadswitch train")
+    age = datetime.now(UTC) - record.created_at
+    return CheckResult("model", age < OLD_MODEL, f"{record.version}, {age.days} days old", "leadswitch train")
 
 
 def examine_connection(house: House, name: str, mend: bool = False) -> Iterator[CheckResult]:
