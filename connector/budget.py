@@ -13,6 +13,9 @@ import redis
 
 log = logging.getLogger(__name__)
 
+#: Shorter waits than a millisecond get lost in rounding, and the caller asks for ever.
+SHORTEST_S: Final = 0.001
+
 #: One bucket is a hash {level, at, held}: tokens at the moment `at` (ms of the Redis server's clock), none given until `held`.
 #: The server's clock is used because those of the callers differ. ARGV: capacity, seconds to refill, tokens wanted.
 TAKE: Final = """
@@ -62,13 +65,13 @@ class LocalBudget:
             now = self._seconds()
             bucket = self._buckets.setdefault(key, _Bucket(float(capacity), now))
             if bucket.held > now:
-                return bucket.held - now
+                return max(bucket.held - now, SHORTEST_S)
             bucket.level = min(float(capacity), bucket.level + max(0.0, now - bucket.at) * capacity / per_s)
             bucket.at = now
             if bucket.level >= tokens:
                 bucket.level -= tokens
                 return 0.0
-            return (tokens - bucket.level) * per_s / capacity
+            return max((tokens - bucket.level) * per_s / capacity, SHORTEST_S)
 
     def hold(self, key: str, seconds: float) -> None:
         """See `connector.ports.RateBudget`."""

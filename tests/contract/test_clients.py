@@ -345,6 +345,18 @@ def test_budget_keeps_to_the_limit(bench: Bench) -> None:
     assert max(sum(start <= moment < start + 10 for moment in made) for start in made) <= 100
 
 
+def test_live_reads_do_not_wait_for_writes(bench: Bench) -> None:
+    bench.crm.add_contact(101, BASE_MS)
+    bench.client.read_leads(["101"])
+    score = 0
+    while not bench.clock.slept:  # until the writes have to wait
+        score = (score + 1) % 100
+        bench.client.write([lead("101", score=score)])
+    waited = sum(bench.clock.slept)
+    bench.client.read_leads(["101"])
+    assert sum(bench.clock.slept) == waited
+
+
 def test_passing_outage_is_not_noticed(bench: Bench) -> None:
     bench.crm.add_contact(101, BASE_MS)
     bench.crm.fail_next(503)

@@ -24,10 +24,13 @@ MODIFIED: Final = "lastmodifieddate"
 
 
 class ContactReader:
-    """Reads contacts. `extra_properties` are the tenant's own columns to bring along."""
+    """Reads contacts. `calls` serve live events, `background` bulk reads; `extra_properties` are the tenant's own columns."""
 
-    def __init__(self, calls: HubSpotCalls, extra_properties: Sequence[str], external_id_property: str | None) -> None:
-        self._calls = calls
+    def __init__(
+        self, calls: HubSpotCalls, background: HubSpotCalls, extra_properties: Sequence[str], external_id_property: str | None
+    ) -> None:
+        self._live = calls
+        self._calls = background
         self._external_id_property = external_id_property
         own = [external_id_property] if external_id_property else []
         self._properties = list(dict.fromkeys([*words.FIELDS, *words.ALSO_READ, *words.ENGAGEMENTS, *extra_properties, *own]))
@@ -35,7 +38,7 @@ class ContactReader:
 
     def by_ids(self, ids: Sequence[str]) -> list[LeadChange]:
         """The contacts as they are now; unknown ids are left out."""
-        return [contact.now for contact in self._read(list(dict.fromkeys(ids)), BATCH, [])]
+        return [contact.now for contact in self._read(self._live, list(dict.fromkeys(ids)), BATCH, [])]
 
     def all(self, cursor: str | None) -> Iterator[BackfillPage]:
         """Every contact, oldest id first, with dated engagements and endings. The cursor is HubSpot's `after`."""
@@ -94,10 +97,10 @@ class ContactReader:
         return sorted(found) if sort == MODIFIED else found
 
     def _history_page(self, ids: Sequence[str], cursor: str) -> BackfillPage:
-        contacts = self._read(ids, BATCH_WITH_HISTORY, self._with_history)
+        contacts = self._read(self._calls, ids, BATCH_WITH_HISTORY, self._with_history)
         return _page(sorted(contacts, key=lambda one: (one.changed_at, int(one.now.external_id))), cursor, None)
 
-    def _read(self, ids: Sequence[str], size: int, history: Sequence[str]) -> list[Contact]:
+    def _read(self, calls: HubSpotCalls, ids: Sequence[str], size: int, history: Sequence[str]) -> list[Contact]:
         found: list[Contact] = []
         for start in range(0, len(ids), size):
             body = {
@@ -105,7 +108,7 @@ class ContactReader:
                 "properties": self._properties,
                 "propertiesWithHistory": list(history),
             }
-            answer = self._calls.call("POST", self._calls.path("objects", "contacts/batch/read"), body=body)
+            answer = calls.call("POST", calls.path("objects", "contacts/batch/read"), body=body)
             found += [read_contact(record, self._external_id_property) for record in answer.get("results", [])]
         return found
 

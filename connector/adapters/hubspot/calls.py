@@ -6,6 +6,7 @@ Retry-After or with the name of the limit.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
@@ -28,6 +29,8 @@ TRIES_ON_429: Final = 3
 #: The pause after a 429 that does not say how long, by the name of the limit.
 PAUSES_S: Final = {"SECONDLY": 1.0, "DAILY": 900.0}
 SEARCHES_PER_S: Final = 4
+#: How much of the rate writes and bulk reads may use together.
+BACKGROUND_SHARE: Final = 0.6
 MENDS: Final = {
     401: "The token is wrong, revoked or expired: set token (or refresh_token) anew.",
     403: "A scope is missing: give the app crm.objects.contacts.read and .write, crm.schemas.contacts.read and .write, "
@@ -47,14 +50,21 @@ class HubSpotCalls:
         limit = int(settings.option("calls_per_10_s", 100))
         if limit < 5:
             raise Configuration(f"{settings.name}: calls_per_10_s is below 5.", "HubSpot allows 100 and more.")
-        # HubSpot counts over any ten seconds: a burst of a fifth and four fifths spread over ten seconds never exceed that
-        self._capacity = limit // 5
+        # HubSpot counts over any ten seconds: a burst of a tenth and nine tenths spread over ten seconds never exceed that
+        self._capacity = max(1, limit // 10)
         self._per_s = 10 * self._capacity / (limit - self._capacity)
+        self._background = False
         self._searches = int(settings.option("searches_per_s", SEARCHES_PER_S))
         self._http = VendorHttp(TITLE, settings.base_url or BASE_URL, context.clock, allow_private=settings.trust_private_host)
         self._tokens = Tokens(settings, context, self._http)
         self._context = context
         self._key = f"hubspot:{context.connection}"
+
+    def in_background(self) -> HubSpotCalls:
+        """The same, leaving part of the budget alone: for writes and bulk reads, so that live events need not wait for them."""
+        quiet = copy.copy(self)
+        quiet._background = True
+        return quiet
 
     def path(self, area: Area, rest: str = "") -> str:
         """The path below an area: /crm/v3/objects/contacts or /crm/objects/2026-03/contacts."""
@@ -106,6 +116,10 @@ class HubSpotCalls:
 
     def _wait_for_budget(self, search: bool) -> None:
         buckets = [(self._key, self._capacity, self._per_s)]
+        if self._background:
+            share = max(1, round(self._capacity * BACKGROUND_SHARE))
+            per_s = self._per_s * share / (self._capacity * BACKGROUND_SHARE)
+            buckets.insert(0, (f"{self._key}:background", share, per_s))
         if search:
             buckets.append((f"{self._key}:search", self._searches, 1.0))
         waited = 0.0

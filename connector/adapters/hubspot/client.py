@@ -28,8 +28,9 @@ class HubSpotClient:
         app_id = settings.option("app_id")
         self._portal_id = settings.option("portal_id")
         self._calls = HubSpotCalls(settings, context)
-        self._reader = ContactReader(self._calls, tuple(extra), external_id_property)
-        self._writer = HubSpotWriter(self._calls)
+        background = self._calls.in_background()
+        self._reader = ContactReader(self._calls, background, tuple(extra), external_id_property)
+        self._writer = HubSpotWriter(background)
         self._setup = HubSpotSetup(self._calls, settings.name, str(app_id) if app_id else None)
 
     def read_leads(self, external_ids: Sequence[str]) -> Sequence[LeadChange]:
