@@ -153,9 +153,9 @@ def _clock(settings: Settings) -> CheckResult:
     for address in addresses:
         before = datetime.now(UTC)
         try:
-            stamp = httpx.head(address, timeout=TIMEOUT_S).headers.get_list("date")[0]
+            stamp = httpx.head(address, timeout=TIMEOUT_S).headers["date"]
             theirs = parsedate_to_datetime(stamp).replace(tzinfo=UTC)  # the header is always in GMT
-        except (httpx.HTTPError, IndexError, ValueError):
+        except (httpx.HTTPError, KeyError, ValueError):
             continue
         middle = before + (datetime.now(UTC) - before) / 2
         skew = abs((middle - theirs).total_seconds())
