@@ -104,7 +104,8 @@ class SlackApi:
         quiet.setLevel(logging.CRITICAL)  # the library logs what it sends
         base = base_url if base_url.endswith("/") else base_url + "/"
         self._web = WebClient(token=token, base_url=base, timeout=timeout_s, retry_handlers=[], logger=quiet)
-        self._http = httpx.Client(timeout=timeout_s, follow_redirects=False)
+        self._timeout_s = timeout_s
+        self._tls = httpx.create_ssl_context()  # once: building one takes longer than a call
         self._origin = _origin(base)
         self._channels: dict[str, str] = {}
         self._emails: dict[str, tuple[float, str | None]] = {}
@@ -239,7 +240,7 @@ class SlackApi:
         if not self.may_answer(response_url):
             raise Fatal("The response_url is not Slack's: not called.")
         try:
-            answer = self._http.post(response_url, json=dict(message))
+            answer = httpx.post(response_url, json=dict(message), timeout=self._timeout_s, verify=self._tls, follow_redirects=False)
         except httpx.HTTPError as error:
             raise Retriable(f"Slack cannot be reached for response_url ({type(error).__name__}).") from None
         if answer.status_code == 429 or answer.status_code >= 500:
