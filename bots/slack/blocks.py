@@ -82,8 +82,9 @@ def card_text(card: CardState, *, personal: bool) -> str:
     return f"{tier}{score}: {card.state}"
 
 
-def lead_card(card: CardState, *, elsewhere: bool = False) -> list[Block]:
-    """The card. `elsewhere` says that the reader had the lead and somebody else has it now: nothing left to press but Open."""
+def lead_card(card: CardState, *, personal: bool = False, elsewhere: bool = False) -> list[Block]:
+    """The card. `personal`: its reader is the rep who holds the lead; `elsewhere`: its reader held it and does no more, so that
+    nothing is left to press but Open and Why."""
     score = "not scored yet" if card.score is None else f"{card.score} of 100"
     blocks = [
         header(f"{tier_name(card.tier)} · {score} · {fit(card.name, 110)}"),
@@ -95,7 +96,7 @@ def lead_card(card: CardState, *, elsewhere: bool = False) -> list[Block]:
         blocks.append(section(reasons))
     if card.rationale:
         blocks.append(section(f"*Summary written by AI*\n{say(card.rationale, 1500)}"))
-    blocks.append(context(_small_print(card)))
+    blocks.append(context(_small_print(card, personal)))
     actions = _actions(card, elsewhere)
     if actions:
         blocks.append({"type": "actions", "block_id": f"lead:{card.lead_id}", "elements": actions})
@@ -147,11 +148,12 @@ def _reasons(card: CardState) -> str:
     return "\n".join(["*Why this score*", *lines]) if lines else ""
 
 
-def _small_print(card: CardState) -> str:
+def _small_print(card: CardState, personal: bool) -> str:
     """Why the reader sees it, the last engagement, how sure the score is."""
     parts = []
     if card.because:
-        parts.append(f"Routed {f'to {say(card.owner_name, 80)} ' if card.owner_name else ''}because: {say(card.because, 400)}")
+        to = "to you " if personal else f"to {say(card.owner_name, 80)} " if card.owner_name else ""
+        parts.append(f"Routed {to}because: {say(card.because, 400)}")
     if card.last_engagement is not None:
         act = card.last_engagement.kind.value.replace("_", " ")
         parts.append(f"Last engagement: {act}, {when(card.last_engagement.occurred_at)}")
@@ -204,9 +206,8 @@ def digest(cards: Sequence[CardState]) -> list[Block]:
     for card in ranked[:DIGEST_LEADS]:
         score = "not scored" if card.score is None else str(card.score)
         place = f", {say(card.company, 150)}" if card.company else ""
-        owner = f" · {say(card.owner_name, 100)}" if card.owner_name else ""
         why = f"\n▲ {say(card.reasons_up[0], 200)}" if card.reasons_up else ""
-        line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}{owner}{why}"
+        line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}{why}"
         blocks.append(section(line, button("Show", names.SHOW, str(card.lead_id))))
     if len(ranked) > DIGEST_LEADS:
         blocks.append(context(f"and {len(ranked) - DIGEST_LEADS} more: they are in the CRM, with their scores."))
@@ -256,7 +257,7 @@ def _verdict(verdict: Verdict) -> str:
     if verdict.kind is VerdictKind.CHOSEN:
         said = "chosen"
     elif verdict.kind is VerdictKind.RANKED:
-        said = f"could have had it, {verdict.rank}. in line" if verdict.rank else "could have had it"
+        said = f"could have had it, number {verdict.rank} in line" if verdict.rank else "could have had it"
     else:
         said = f"not asked, {verdict.gate.value.replace('_', ' ')}" if verdict.gate else "not asked"
     return f"{said} ({say(verdict.detail, 60)})" if verdict.detail else said

@@ -174,7 +174,7 @@ def _render(house: House, effect: Effect, destination: str) -> Shown:
     kind, _, reader = destination.partition(":")
     direct = kind == "dm"
     wanted = not direct or state.owner_id == reader
-    shown = blocks.lead_card(state, elsewhere=not wanted)
+    shown = blocks.lead_card(state, personal=direct and wanted, elsewhere=not wanted)
     text = blocks.card_text(state, personal=direct)
     payload = {"lead_id": effect.lead_id, "destination": destination, "external_id": lead.external_id or ""}
     digest = hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()

@@ -72,7 +72,7 @@ def ask_reassign_to(visit: Visit, actor: Actor, card: CardState) -> None:
 def show(visit: Visit, actor: Actor, card: CardState) -> None:
     """The card, with its buttons, for the person alone."""
     personal = actor.rep_id is not None and actor.rep_id == card.owner_id
-    visit.tell(blocks.card_text(card, personal=personal), blocks.lead_card(card))
+    visit.tell(blocks.card_text(card, personal=personal), blocks.lead_card(card, personal=personal))
 
 
 def why(visit: Visit, actor: Actor, card: CardState) -> None:

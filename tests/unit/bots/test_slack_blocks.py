@@ -160,6 +160,7 @@ def test_the_card_says_what_it_must() -> None:
         "email clicked",
     ):
         assert part in said
+    assert "Routed to you because: You are next" in texts(blocks.lead_card(CARD, personal=True))
     assert said.count("▲") == 3
     assert said.count("▼") == 2
     assert "written by AI" in said
@@ -232,7 +233,7 @@ def test_why_puts_the_readers_own_verdict_first() -> None:
     )
     said = texts(blocks.why_answer(why, "2"))
     assert said.index("*You*: not asked, capacity (20 of 20 leads)") < said.index("Ada: chosen")
-    assert "Cleo: could have had it, 2. in line" in said
+    assert "Cleo: could have had it, number 2 in line" in said
     assert "Score 92, tier A" in said
 
 
