@@ -201,6 +201,11 @@ class Server:
         self._process = subprocess.Popen([*command, *options], env=environment)
         self._wait()
 
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        return self._process.pid
+
     def _wait(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:

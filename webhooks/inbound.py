@@ -72,6 +72,9 @@ class Inbound:
             await send_problem(send, problem)
         except ClientGone:
             self._metrics.rejected.labels(connection, "client-gone").inc()
+        except Exception:  # an adapter broke: `Front` answers and logs
+            self._metrics.rejected.labels(connection, "error").inc()
+            raise
         else:
             await send_answer(send, answer.status, answer.body, {"content-type": answer.content_type, **answer.headers})
             entrance.seconds.observe(time.perf_counter() - started)
