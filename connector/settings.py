@@ -85,7 +85,6 @@ class LlmSettings(Section):
 class ScoringSettings(Section):
     model_dir: str = "models"  # below home
     min_labels: int = 50
-    train_on_backfill: bool = True
 
 
 class WriteBackSettings(Section):

@@ -27,7 +27,8 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
         examples.append(example)
         if place % 200 == 0:
             tell(0.2 * place / max(len(outcomes), 1), "reading history")
-    bundle = train(examples, seed=seed, progress=lambda done, what: tell(0.2 + 0.8 * done, what))
+    min_labels = house.settings.scoring.min_labels
+    bundle = train(examples, seed=seed, min_labels=min_labels, progress=lambda done, what: tell(0.2 + 0.8 * done, what))
     bundle.save(house.models.path(bundle.version))
     with house.db.transaction():
         if all(known.version != bundle.version for known in house.model_versions.all()):
