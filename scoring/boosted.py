@@ -32,13 +32,13 @@ class Recipe:
     l2_leaf_reg: float
 
 
-def choose_recipe(rows: int) -> Recipe:
-    """Shallower and fewer trees the fewer rows there are."""
-    if rows < 500:
+def choose_recipe(leads: int) -> Recipe:
+    """Shallower and fewer trees the fewer leads there are; a lead seen at several ages is still one."""
+    if leads < 500:
         return Recipe(150, 3, 0.04, 8.0)
-    if rows < 3_000:
+    if leads < 3_000:
         return Recipe(300, 4, 0.04, 5.0)
-    return Recipe(300, 6, 0.06, 3.0)
+    return Recipe(300, 6, 0.04, 10.0)
 
 
 class BoostedScorer:
@@ -119,7 +119,7 @@ class BoostedScorer:
         """Grow the trees. `labels` are 0 and 1, `weights` say how much each row counts; `progress` is told the finished share."""
         from catboost import CatBoostClassifier
 
-        recipe = choose_recipe(len(rows))
+        recipe = choose_recipe(round(float(weights.sum())))
         model = CatBoostClassifier(
             iterations=recipe.iterations,
             depth=recipe.depth,

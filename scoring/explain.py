@@ -10,11 +10,15 @@ from leads.records import FieldValue
 from leads.results import Reason
 from scoring.catalogue import CATALOGUE
 from scoring.columns import EXTRA, Column, Row
+from scoring.features.feature import Group
 
 #: Contributions below this many log-odds (about one point of the score) are neutral and not told.
 NEUTRAL: Final = 0.05
 #: An unanswered question is told only when it matters this much.
 UNANSWERED: Final = 0.25
+#: A lead younger than this is not blamed for what it has not done yet.
+FRESH_DAYS: Final = 0.5
+WAITING: Final = frozenset({Group.BEHAVIOURAL, Group.ENGAGEMENT})
 UP: Final = 3
 DOWN: Final = 2
 #: Longer values of a tenant's column are cut, so that a reason stays one line.
@@ -62,23 +66,31 @@ def _first_told(
     """The first of these features that points the same way as its story and can be put in words, and the words."""
     for name in names:
         if contributions[name] * points > 0:
-            text = _words(name, row.get(name), contributions[name], columns.get(name))
+            text = _words(name, row, contributions[name], columns.get(name))
             if text is not None:
                 return name, text
     return None
 
 
-def _words(name: str, value: FieldValue, points: float, column: Column | None) -> str | None:
+def _words(name: str, row: Row, points: float, column: Column | None) -> str | None:
+    value = row.get(name)
     typical = column.typical if column else None
     feature = CATALOGUE.get(name)
     if feature is None:
         return _extra_words(name, value, points, column, typical)
+    if points < 0 and feature.better > 0 and feature.group in WAITING and _is_fresh(row):
+        return None  # nobody can have opened an e-mail before the first was sent
     if feature.better and typical is not None and isinstance(value, int | float):
         # Helped by having less than usual, or hurt by having more: true of the model, absurd to a person.
         against = points * feature.better > 0
         if (against and value < typical) or (not against and value > typical):
             return None
     return feature.words(value, points > 0)
+
+
+def _is_fresh(row: Row) -> bool:
+    age = row.get("lead_age_days")
+    return isinstance(age, int | float) and age < FRESH_DAYS
 
 
 def _extra_words(name: str, value: FieldValue, points: float, column: Column | None, typical: float | None) -> str | None:

@@ -26,6 +26,8 @@ CONTENT_WEIGHT: Final = {
 }
 BUYING_PAGE: Final = re.compile(r"pric|plans|demo|trial|checkout|quote|contact|buy|enterprise", re.IGNORECASE)
 
+#: A message of so many words was written with care.
+LONG_MESSAGE: Final = 20
 #: Half an hour without a page view ends a visit, as web analytics tools count it.
 VISIT_GAP_S: Final = 1_800.0
 #: Interest halves in a week.
@@ -107,6 +109,20 @@ def objection_answered(line: Timeline) -> FieldValue:
     return int(any(act.kind in kinds and act.occurred_at > raised[-1] for act in line.acts))
 
 
+def _ways_words(value: FieldValue, up: bool) -> str | None:
+    ways = int(float(value or 0))
+    if up:
+        return f"engages in {ways} different ways" if ways > 1 else None
+    return "has not engaged in 30 days" if ways == 0 else "engaged in only one way in 30 days" if ways == 1 else None
+
+
+def _days_words(value: FieldValue, up: bool) -> str | None:
+    days = int(float(value or 0))
+    if up:
+        return f"was active on {days} different days this month" if days > 1 else None
+    return "was not active this month" if days == 0 else "was active on only one day this month" if days == 1 else None
+
+
 def _velocity_words(value: FieldValue, up: bool) -> str | None:
     ratio = float(value or 0)
     if up:
@@ -115,11 +131,12 @@ def _velocity_words(value: FieldValue, up: bool) -> str | None:
 
 
 def _length_words(value: FieldValue, up: bool) -> str | None:
-    return None if value is None else f"wrote {int(float(value))} words"
+    return f"wrote a message of {int(float(value or 0))} words" if up and float(value or 0) >= LONG_MESSAGE else None
 
 
 def _per_week_words(value: FieldValue, up: bool) -> str | None:
-    return None if value is None else f"acts about {float(value):.1f} times a week"
+    times = round(float(value or 0))
+    return f"acts about {times} times a week" if up and times > 1 else None
 
 
 _DOES = Group.BEHAVIOURAL
@@ -268,7 +285,7 @@ FEATURES: Final = (
         "Different days with an act in 30 days",
         "engagements: every act of a person",
         _NEVER,
-        counted("was active on", "day", "days", "in 30 days"),
+        _days_words,
         topic="activity",
     ),
     _number(
@@ -277,7 +294,7 @@ FEATURES: Final = (
         "Different kinds of act in 30 days",
         "engagements: every act of a person",
         _NEVER,
-        counted("engaged in", "way", "different ways", "in 30 days"),
+        _ways_words,
         topic="activity",
     ),
     _number("message_length", message_length, "Words the lead wrote, newest 2,000 characters", _WROTE, _SILENT, _length_words, 0),

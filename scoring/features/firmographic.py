@@ -10,7 +10,7 @@ from scoring.features.domains import ROLES, read_kind
 from scoring.features.feature import Feature, Group, Words
 from scoring.features.timeline import Timeline, to_word
 from scoring.features.titles import read_decision_power, read_function, read_seniority
-from scoring.features.words import amount, flag, named, share, silent, table
+from scoring.features.words import amount, flag, named, silent, table
 
 #: What a full profile holds, for completeness.
 PROFILE: Final = ("email", "phone", "first_name", "last_name", "title", "company", "country", "industry", "employees", "source")
@@ -116,18 +116,37 @@ def email_consent(line: Timeline) -> FieldValue:
     return word if word in ("yes", "no") else None
 
 
+def _completeness_words(value: FieldValue, up: bool) -> str | None:
+    filled = float(value or 0)
+    if up:
+        return f"{filled:.0%} of the profile is filled in" if filled >= 0.5 else None
+    return f"only {filled:.0%} of the profile is filled in" if filled < 0.5 else None
+
+
 def _seniority_words(value: FieldValue, up: bool) -> str | None:
     steps = {0: "is an intern or student", 1: "has a junior or plain job title", 2: "is a manager", 3: "is a director"}
     steps |= {4: "is a vice president or head of a function", 5: "is a chief officer, founder or owner"}
     return None if value is None else steps.get(int(float(value)))
 
 
+FUNCTION_WORDS: Final = {
+    "revenue": "works in sales",
+    "marketing": "works in marketing",
+    "technology": "works in technology",
+    "finance": "works in finance or purchasing",
+    "operations": "works in operations",
+    "people": "works in human resources",
+    "product": "works in product or design",
+    "study": "studies or teaches",
+    "general management": "works in general management",
+}
+
 KIND_WORDS: Final = {
-    "free": "wrote from a free-mail address",
-    "business": "wrote from a company address",
-    "disposable": "used a throw-away address",
-    "education": "wrote from a school or university address",
-    "government": "wrote from a government address",
+    "free": "uses a free-mail address",
+    "business": "uses a company address",
+    "disposable": "uses a throw-away address",
+    "education": "uses a school or university address",
+    "government": "uses a government address",
 }
 
 _FIRM = Group.FIRMOGRAPHIC
@@ -204,7 +223,7 @@ FEATURES: Final = (
         "facts.title",
         _BLANK,
         title_function,
-        lambda value, up: None if value in (None, "other") else f"works in {value}",
+        table(FUNCTION_WORDS),
     ),
     Feature(
         "decision_maker_probability",
@@ -236,7 +255,7 @@ FEATURES: Final = (
         "facts.email",
         "missing without an address",
         role_address,
-        flag("wrote from a shared address (info@, sales@)"),
+        flag("uses a shared address (info@, sales@)"),
         better=-1,
     ),
     Feature(
@@ -268,7 +287,7 @@ FEATURES: Final = (
         "facts",
         "never missing",
         profile_completeness,
-        share("{} of the profile is filled in"),
+        _completeness_words,
         better=1,
     ),
     Feature(

@@ -15,6 +15,7 @@ from scoring.features.words import flag, silent, span
 
 #: The age at which a lead's freshness has fallen to 1/e.
 AGE_SCALE_DAYS: Final = 30.0
+OLD_DAYS: Final = 7.0
 #: A season must have come back, and a quarter have ended four times, before a model can tell it from plain time.
 TWO_YEARS: Final = 730
 FOUR_QUARTERS: Final = 365
@@ -75,9 +76,8 @@ def _recency_words(value: FieldValue, up: bool) -> str | None:
 
 
 def _age_words(value: FieldValue, up: bool) -> str | None:
-    if value is None:
-        return None
-    return "came in just now" if float(value) * 24 < 0.25 else f"came in {span(float(value) * 24)} ago"
+    # That a lead is new is no news to the one it is given to.
+    return None if up or value is None or float(value) < OLD_DAYS else f"came in {span(float(value) * 24)} ago"
 
 
 def _silence_words(value: FieldValue, up: bool) -> str | None:

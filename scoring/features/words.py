@@ -43,9 +43,9 @@ def flag(yes: str | None, no: str | None = None) -> Words:
 
 
 def proper(value: FieldValue) -> str:
-    """A level kept in lower case, written as a name: "DE", "Germany", "Computer software"."""
+    """A level kept in lower case, written as a name: "DE", "Germany", "Computer Software"."""
     text = str(value).replace("_", " ")
-    return text.upper() if len(text) <= 3 else text[:1].upper() + text[1:]
+    return text.upper() if len(text) <= 3 else " ".join(word[:1].upper() + word[1:] for word in text.split())
 
 
 def named(prefix: str) -> Words:

@@ -33,7 +33,13 @@ def words(name: str, points: float, value: FieldValue, column: Column | None = N
         ("industry", -0.4, "software", "industry is Software"),
         ("hours_since_act", 0.4, 0.4, "last active 24 minutes ago"),
         ("hours_since_act", -0.4, 24.0 * 20, "last active 20 days ago"),
-        ("lead_age_days", 0.4, 0.0, "came in just now"),
+        ("lead_age_days", 0.4, 0.0, None),
+        ("lead_age_days", -0.4, 12.0, "came in 12 days ago"),
+        ("title_function", -0.4, "study", "studies or teaches"),
+        ("industry", 0.4, "computer_software", "industry is Computer Software"),
+        ("activity_kinds_30d", 0.4, 4, "engages in 4 different ways"),
+        ("activity_kinds_30d", -0.4, 0, "has not engaged in 30 days"),
+        ("message_length", -0.4, 13, None),
         ("employees", 0.4, 1200.0, "company has about 1,200 people"),
         ("engagement_velocity", 0.4, 3.0, "is getting more active this week"),
         ("engagement_velocity", 0.4, 1.0, None),
@@ -65,6 +71,12 @@ def test_the_tenants_columns_speak_the_tenants_words() -> None:
     assert words("extra.Plan", -0.5, None, plan) == "no answer to “Plan”"
     assert words("extra.Plan", 0.5, None, plan) is None
     assert len(str(words("extra.Plan", 0.5, "x" * 300, Column("extra.Plan", "categorical", levels=("x" * 300,))))) < 80
+
+
+def test_a_lead_that_just_came_in_is_not_blamed_for_what_it_has_not_done() -> None:
+    points = {"opens_7d": -0.5}
+    assert tell(points, {"opens_7d": 0, "lead_age_days": 0.01}, {}) == ()
+    assert tell(points, {"opens_7d": 0, "lead_age_days": 3.0}, {})[0].text == "opened no emails this week"
 
 
 def test_one_story_is_one_reason_with_its_whole_weight() -> None:
