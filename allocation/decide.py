@@ -269,8 +269,8 @@ def _overflow(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> 
     merged = dict(bench.closed)
     team: Team | None = bench.plan.team
     while team and team.nobody_free is NobodyFree.OVERFLOW and team.overflow:
-        team = sitting.policy.teams[team.overflow]
-        plan = replace(bench.plan, team=team, method=team.method, skills=team.skills)
+        plan = sitting.policy.overflow_plan(bench.plan, team.overflow)
+        team = plan.team
         other = _judge(sitting, plan)
         merged.update(other.closed)
         found = _pick(sitting, replace(other, closed=merged), rotation, f"{note}, so it went to team {team.name}")

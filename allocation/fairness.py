@@ -41,7 +41,7 @@ class Presence(StrEnum):
 class Seat(NamedTuple):
     """One rep's account in one line.
 
-    `owed` is made up for by a boosted share. `last` is the step of their last lead, `seen` of the last they could have taken.
+    `owed` is made up for by a boosted share. `last` is the step of their last lead, `seen` of about the last they could have taken.
     `due` and `value_due` are what was due in leads and in expected value over all time, `taken` and `value` what was got.
     `weight` is the one they were last here with; `rejects` are the moments (epoch seconds) of rejects that were credited.
     """
@@ -117,8 +117,11 @@ def attend(
             continue
         sharing[rep] = weight
         moved = moved or (seat is not None and seat.presence is not Presence.HERE)
-        seat = _returned(seat, terms) if seat else Seat()
-        seats[rep] = seat._replace(weight=weight, seen=step if rep in eligible else seat.seen)
+        if seat is None or seat.presence is not Presence.HERE:
+            seat = _returned(seat, terms) if seat else Seat()
+        seen = step if rep in eligible and step - seat.seen > RARE // 4 else seat.seen
+        if seen != seat.seen or weight != seat.weight or seat is not seats.get(rep):
+            seats[rep] = seat._replace(weight=weight, seen=seen)
     total = sum(sharing.values())
     for rep, seat in rotation.seats.items():
         if rep in sharing:
@@ -138,7 +141,7 @@ def _absence(seat: Seat, away: bool, in_pool: bool) -> Presence:
 
 
 def _returned(seat: Seat, terms: Fairness) -> Seat:
-    if seat.presence in (Presence.HERE, Presence.OFF):
+    if seat.presence is Presence.OFF:
         return seat._replace(presence=Presence.HERE)
     credit, owed = min(seat.credit, 0.0), seat.owed
     if seat.presence is Presence.AWAY:
@@ -163,19 +166,13 @@ def shares(rotation: Rotation, pool: Mapping[str, float], terms: Fairness) -> di
     if total <= 0:
         return {}
     plain = {rep: weight / total for rep, weight in pool.items()}
-    boost = _boost(rotation, plain, terms)
-    if boost <= 1.0:
-        return plain
-    owed = sum(share for rep, share in plain.items() if rotation.seats[rep].owed > EPSILON)
-    rest = (1.0 - boost * owed) / (1.0 - owed)
-    return {rep: share * (boost if rotation.seats[rep].owed > EPSILON else rest) for rep, share in plain.items()}
-
-
-def _boost(rotation: Rotation, plain: Mapping[str, float], terms: Fairness) -> float:
-    owed = sum(share for rep, share in plain.items() if rotation.seats[rep].owed > EPSILON)
+    behind = [rep for rep in pool if rotation.seats[rep].owed > EPSILON]
+    owed = sum(plain[rep] for rep in behind)
     if not 0.0 < owed < 1.0 - EPSILON:
-        return 1.0
-    return min(terms.catch_up, 1.0 + 0.5 * (1.0 - owed) / owed)
+        return plain
+    boost = min(terms.catch_up, 1.0 + 0.5 * (1.0 - owed) / owed)
+    rest = (1.0 - boost * owed) / (1.0 - owed)
+    return {rep: share * (boost if rep in behind else rest) for rep, share in plain.items()}
 
 
 def turns(rotation: Rotation, parts: Mapping[str, float], eligible: Iterable[str]) -> list[Turn]:
@@ -207,11 +204,11 @@ def give(
     step = rotation.steps + 1
     seats = dict(rotation.seats)
     for rep, part in parts.items():
-        seat = seats[rep]
-        owed = seat.owed and max(0.0, seat.owed - max(0.0, part - plain_total[rep] / total))
-        seats[rep] = seat._replace(
-            credit=seat.credit + part, owed=owed, due=seat.due + part, value_due=seat.value_due + part * value
-        )
+        credit, presence, owed, last, taken, due, got, value_due, weight, seen, rejects = seats[rep]
+        if owed:
+            owed = max(0.0, owed - max(0.0, part - plain_total[rep] / total))
+        due, value_due = due + part, value_due + part * value
+        seats[rep] = Seat(credit + part, presence, owed, last, taken, due, got, value_due, weight, seen, rejects)
     seat = seats.get(rep_id) or Seat(presence=Presence.OFF)
     seats[rep_id] = seat._replace(credit=seat.credit - 1.0, taken=seat.taken + 1, last=step, value=seat.value + value)
     return Rotation(rotation.key, step, seats)

@@ -14,6 +14,7 @@ from allocation.terms import in_postcodes
 from leads.enums import Gate
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=366)
+NO_CAPS: Final = Caps()
 ATTRIBUTE: Final = {"language": "languages", "product": "products", "industry": "industries"}
 
 
@@ -36,10 +37,11 @@ class Local(NamedTuple):
 
 @dataclass(slots=True)
 class Clocks:
-    """One moment on every clock it was asked for, each worked out once: 200 reps share a handful of zones."""
+    """One moment on every clock it was asked for, each worked out once: 200 reps share a handful of zones and working weeks."""
 
     at: datetime
     default_zone: str = "UTC"
+    off_hours: dict[tuple[object, ...], Closed | None] = field(default_factory=dict)
     _seen: dict[str, Local] = field(default_factory=dict)
     _windows: dict[str, tuple[datetime, datetime, datetime]] = field(default_factory=dict)
 
@@ -109,7 +111,13 @@ def _absence(rep: Rep, at: datetime) -> Closed | None:
 
 
 def _off_hours(rep: Rep, default: Calendar, clocks: Clocks) -> Closed | None:
-    calendar = rep.calendar(default)
+    key = (rep.timezone, rep.hours, rep.holiday_country, rep.holiday_region)
+    if key not in clocks.off_hours:
+        clocks.off_hours[key] = _off_hours_of(rep.calendar(default), clocks)
+    return clocks.off_hours[key]
+
+
+def _off_hours_of(calendar: Calendar, clocks: Clocks) -> Closed | None:
     local = clocks.local(calendar.zone)
     if calendar.is_holiday(local.day):
         return Closed(Gate.AVAILABILITY, f"public holiday in {calendar.country}")
@@ -121,7 +129,7 @@ def _off_hours(rep: Rep, default: Calendar, clocks: Clocks) -> Closed | None:
 
 def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks) -> Closed | None:
     zone = rep.timezone or policy.calendar.zone
-    caps = rep.caps.over(plan.team.caps).over(policy.caps)
+    caps = plan.caps if rep.caps == NO_CAPS else rep.caps.over(plan.caps)
     closed = _over(caps, rep.open_leads, rep.recent, clocks, zone, "")
     tier_caps = policy.tier_caps.get(lead.tier)
     if closed is not None or tier_caps is None:

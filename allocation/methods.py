@@ -60,9 +60,9 @@ def _by(field: Field, number: Callable[[Rep], float], name: str, *, highest: boo
     return [Ranked(turn.rep, {name: round(numbers[turn.rep], 6)}) for turn in order]
 
 
-def load(rep: Rep, plan: Plan, policy: Policy) -> float:
+def load(rep: Rep, plan: Plan) -> float:
     """Open leads as a part of what the rep can hold; the weight stands in where there is no cap."""
-    cap = rep.caps.over(plan.team.caps).over(policy.caps).open
+    cap = plan.caps.open if rep.caps.open is None else rep.caps.open
     return rep.open_leads / cap if cap else rep.open_leads / (OPEN_WITHOUT_CAP * max(weight_of(rep, plan), 1e-6))
 
 
@@ -72,7 +72,7 @@ def weight_of(rep: Rep, plan: Plan) -> float:
 
 
 def _least_loaded(field: Field) -> list[Ranked]:
-    return _by(field, lambda rep: load(rep, field.plan, field.policy), "load")
+    return _by(field, lambda rep: load(rep, field.plan), "load")
 
 
 def _longest_idle(field: Field) -> list[Ranked]:
@@ -95,7 +95,7 @@ def _weighted(field: Field) -> list[Ranked]:
         factors = {
             "tier": rep.tier_skill.get(field.lead.tier, 0.5),
             "expertise": expertise(rep, field.lead),
-            "capacity": max(0.0, 1.0 - load(rep, field.plan, field.policy)),
+            "capacity": max(0.0, 1.0 - load(rep, field.plan)),
             "fairness": min(1.0, max(0.0, 0.5 + field.rotation.seats[rep.id].credit / 4)),
             "geography": geography(rep, field.lead),
         }

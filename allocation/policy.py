@@ -48,6 +48,7 @@ class Plan:
     method: Method
     skills: tuple[str, ...]
     gates_off: frozenset[Gate]
+    caps: Caps  # the team's over the policy's
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,12 @@ class Policy:
         if team.relax_skills_after is not None and lead.waiting_minutes >= team.relax_skills_after:
             skills = ()
         method = (rule.method if rule else None) or team.method
-        return Plan(rule, team, method, skills, rule.gates_off if rule else frozenset())
+        return Plan(rule, team, method, skills, rule.gates_off if rule else frozenset(), team.caps.over(self.caps))
+
+    def overflow_plan(self, plan: Plan, name: str) -> Plan:
+        """The plan when the lead has gone over to another team: that team's terms, the rule's gates."""
+        team = self.teams[name]
+        return replace(plan, team=team, method=team.method, skills=team.skills, caps=team.caps.over(self.caps))
 
     def settled(self, rep: Rep) -> Rep:
         """The rep with what the file says of them, except for fields that a person set (`Rep.by_person`)."""
