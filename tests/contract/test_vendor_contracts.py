@@ -15,6 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from connector.adapters.hubspot.companions import Companions
 from connector.budget import LocalBudget
 from connector.clock import SystemClock, from_ms
 from connector.errors import Configuration, Fatal, Rejected
@@ -211,6 +212,11 @@ class TestHubSpotUnderPrism:
         assert written.ok
         assert set(written.changed) == {"owner_id", "score", "tier", "reasons", "routed_because", "lifecycle_stage"}
 
+    def test_companies_and_deals(self, client: Any) -> None:
+        contact = {"id": "101", "properties": {"associatedcompanyid": "101", "num_associated_deals": "1"}}
+        assert Companions().companies_of(client._calls, [contact])
+        assert len(Companions().deals_of(client._calls, [contact])) == 1  # the mock invents the ids, but took both calls
+
     @pytest.mark.parametrize("in_doubt", [False, True])
     def test_write_task(self, client: CrmClient, in_doubt: bool) -> None:
         (written,) = client.write([TaskWrite("m-1", "101", "42", "Call", "Now", RECEIVED)], in_doubt=in_doubt)
@@ -224,7 +230,8 @@ class TestHubSpotUnderPrism:
 
     def test_check_and_prepare(self, client: CrmClient) -> None:
         checks = {result.name: result for result in client.check()}
-        assert {name for name, result in checks.items() if result.ok} == {"token", "scope: read contacts", "scope: write contacts"}
+        readable = {f"scope: read {kind}" for kind in ("contacts", "companies", "deals")}
+        assert {name for name, result in checks.items() if result.ok} == {"token", "scope: write contacts", *readable}
         assert "leadswitch_score" in checks["properties of contacts"].detail
         assert "contact.creation" in checks["webhook subscriptions"].detail  # Prism's example has another one
         for result in client.prepare():

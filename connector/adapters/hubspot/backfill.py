@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from connector.adapters.hubspot import words
 from connector.adapters.hubspot.calls import HubSpotCalls
+from connector.adapters.hubspot.companions import Companions
 from connector.adapters.hubspot.records import Contact, read_contact
 from connector.clock import to_ms
 from connector.ports import BackfillPage
@@ -31,6 +32,7 @@ class ContactReader:
     ) -> None:
         self._live = calls
         self._calls = background
+        self._companions = Companions()
         self._external_id_property = external_id_property
         own = [external_id_property] if external_id_property else []
         self._properties = list(dict.fromkeys([*words.FIELDS, *words.ALSO_READ, *words.ENGAGEMENTS, *extra_properties, *own]))
@@ -51,7 +53,7 @@ class ContactReader:
             answer = self._calls.call("GET", self._calls.path("objects", "contacts"), params=params)
             following = ((answer.get("paging") or {}).get("next") or {}).get("after")
             cursor = str(following) if following and str(following) != cursor else None
-            contacts = [read_contact(record, self._external_id_property) for record in answer.get("results", [])]
+            contacts = self._open(self._calls, answer.get("results", []), with_deals=True)
             yield _page(contacts, cursor, total)
             if cursor is None:
                 return
@@ -109,8 +111,22 @@ class ContactReader:
                 "propertiesWithHistory": list(history),
             }
             answer = calls.call("POST", calls.path("objects", "contacts/batch/read"), body=body)
-            found += [read_contact(record, self._external_id_property) for record in answer.get("results", [])]
+            found += self._open(calls, answer.get("results", []), with_deals=bool(history))
         return found
+
+    def _open(self, calls: HubSpotCalls, records: Sequence[Mapping[str, Any]], *, with_deals: bool) -> list[Contact]:
+        """The contacts of an answer with their companies, and in bulk reads with their deals."""
+        companies = self._companions.companies_of(calls, records)
+        deals = self._companions.deals_of(calls, records) if with_deals else {}
+        return [
+            read_contact(
+                record,
+                self._external_id_property,
+                companies.get(str((record.get("properties") or {}).get("associatedcompanyid"))),
+                deals.get(str(record.get("id")), ()),
+            )
+            for record in records
+        ]
 
     def _count(self) -> int | None:
         body = {"filterGroups": [], "properties": [MODIFIED], "limit": 1}

@@ -21,7 +21,7 @@ from connector.settings import ConnectionSettings
 TITLE: Final = "HubSpot"
 BASE_URL: Final = "https://api.hubapi.com"
 API_VERSIONS: Final = ("v3", "2026-03")
-Area = Literal["objects", "owners", "properties", "webhooks"]
+Area = Literal["objects", "owners", "properties", "associations", "webhooks"]
 
 #: Longer waits are the queue's business, not this thread's.
 MAX_WAIT_S: Final = 15.0
@@ -36,6 +36,16 @@ MENDS: Final = {
     403: "A scope is missing: give the app crm.objects.contacts.read and .write, crm.schemas.contacts.read and .write, "
     "crm.objects.owners.read and the task scopes, then install it again.",
 }
+
+
+def _document(answer: httpx.Response) -> Any:
+    try:
+        document = answer.json() if answer.content else {}
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Retriable(f"{TITLE} answered {answer.status_code} with something that is not a JSON object.")
+    return document
 
 
 class HubSpotCalls:
@@ -68,11 +78,12 @@ class HubSpotCalls:
 
     def path(self, area: Area, rest: str = "") -> str:
         """The path below an area: /crm/v3/objects/contacts or /crm/objects/2026-03/contacts."""
-        root = "/webhooks" if area == "webhooks" else f"/crm/{area}"
-        if self.version == "v3":
-            root = "/webhooks/v3" if area == "webhooks" else f"/crm/v3/{area}"
+        if self.version != "v3":
+            root = f"/webhooks/{self.version}" if area == "webhooks" else f"/crm/{area}/{self.version}"
+        elif area == "webhooks":
+            root = "/webhooks/v3"
         else:
-            root = f"{root}/{self.version}"
+            root = f"/crm/v4/{area}" if area == "associations" else f"/crm/v3/{area}"
         return f"{root}/{rest}" if rest else root
 
     def call(
@@ -84,11 +95,11 @@ class HubSpotCalls:
         body: Mapping[str, Any] | None = None,
         idempotent: bool = True,
     ) -> Any:
-        """The JSON of a 2xx answer. Waits for the budget, obeys 429, renews the token once. Raises connector.errors."""
+        """The JSON object of a 2xx answer. Waits for the budget, obeys 429, renews the token once. Raises connector.errors."""
         answer = self._send(method, path, params, body, idempotent)
         error = sorted_error(answer, TITLE, MENDS, self._context.clock.now(), idempotent=idempotent)
         if error is None:
-            return answer.json() if answer.content else {}
+            return _document(answer)
         if answer.status_code == 429:
             raise Retriable(str(error), self._pause(answer))
         if "PROPERTY_DOESNT_EXIST" in answer.text:

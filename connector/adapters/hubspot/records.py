@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.adapters.hubspot import words
+from connector.adapters.hubspot.companions import add_company, deal_amount, deals_ending
 from connector.clock import to_ms
 from connector.errors import Retriable
 from leads.enums import ChangeKind, Outcome
@@ -26,21 +27,34 @@ class Contact:
     ended: tuple[Outcome, datetime] | None
 
 
-def read_contact(record: Mapping[str, Any], external_id_property: str | None = None) -> Contact:
-    """Read one record of an answer. Raises `Retriable` when it has not HubSpot's shape."""
+def read_contact(
+    record: Mapping[str, Any],
+    external_id_property: str | None = None,
+    company: Mapping[str, Any] | None = None,
+    deals: Sequence[Mapping[str, Any]] = (),
+) -> Contact:
+    """Read one record of an answer, with what was read beside it. Raises `Retriable` when it has not HubSpot's shape."""
     try:
-        return _read(record, external_id_property)
+        return _read(record, external_id_property, company, deals)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Retriable("HubSpot answered with a contact that cannot be read.") from None
 
 
-def _read(record: Mapping[str, Any], external_id_property: str | None) -> Contact:
+def _read(
+    record: Mapping[str, Any],
+    external_id_property: str | None,
+    company: Mapping[str, Any] | None,
+    deals: Sequence[Mapping[str, Any]],
+) -> Contact:
     contact = str(record["id"])
     properties: Mapping[str, Any] = record.get("properties") or {}
     histories: Mapping[str, History] = record.get("propertiesWithHistory") or {}
     created_at = words.read_iso(properties.get("createdate") or record["createdAt"])
     changed_at = words.read_iso(properties.get("lastmodifieddate") or record["updatedAt"])
     fields, extra = words.read_properties(properties, external_id_property)
+    add_company(fields, company)
+    if (amount := deal_amount(deals)) is not None:
+        fields["deal_amount"] = amount
     merged = str(properties.get("hs_merged_object_ids") or "").split(";")
     return Contact(
         changed_at=changed_at,
@@ -55,7 +69,7 @@ def _read(record: Mapping[str, Any], external_id_property: str | None) -> Contac
             created_at=created_at,
         ),
         engagements=tuple(_engagements(contact, properties, histories)),
-        ended=_ended(properties, histories, changed_at),
+        ended=_first_ending(_ended(properties, histories, changed_at), deals_ending(deals)),
     )
 
 
@@ -88,6 +102,12 @@ def _ended(
     else:
         since = _since(histories.get("hs_lead_status") or (), lambda value: value.upper() in words.LOST_STATUSES)
     return outcome, since or changed_at
+
+
+def _first_ending(*endings: tuple[Outcome, datetime] | None) -> tuple[Outcome, datetime] | None:
+    """The earliest win, or without one the earliest loss."""
+    known = [ending for ending in endings if ending is not None]
+    return min(known, key=lambda ending: (ending[0] is not Outcome.WON, ending[1]), default=None)
 
 
 def _since(history: History, ended: Any) -> datetime | None:

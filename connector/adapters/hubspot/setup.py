@@ -63,6 +63,9 @@ class HubSpotSetup:
         contacts = self._calls.path("objects", "contacts")
         yield self._try("scope: read contacts", "GET", contacts, {"limit": "1"}, found="the contacts can be read")
         yield self._write_scope()
+        for kind in ("companies", "deals"):
+            path = self._calls.path("objects", kind)
+            yield self._try(f"scope: read {kind}", "GET", path, {"limit": "1"}, found=f"the {kind} can be read")
         for kind in OBJECTS:
             try:
                 missing = [one["name"] for one in self._missing(kind)]

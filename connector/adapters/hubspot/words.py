@@ -37,6 +37,20 @@ FIELDS: Final[Mapping[str, str]] = {
     "hs_email_optout": "email_consent",
 }
 
+#: Property of the primary company → canonical field, used where the contact itself is silent.
+COMPANY_FIELDS: Final[Mapping[str, str]] = {
+    "name": "company",
+    "domain": "website",
+    "website": "website",
+    "industry": "industry",
+    "numberofemployees": "employees",
+    "annualrevenue": "revenue",
+    "country": "country",
+    "state": "region",
+    "city": "city",
+    "zip": "postcode",
+}
+
 #: Dated contact properties that say that something was done. Each value they ever had is one engagement.
 ENGAGEMENTS: Final[Mapping[str, EngagementKind]] = {
     "hs_email_last_send_date": EngagementKind.EMAIL_SENT,
@@ -50,14 +64,31 @@ ENGAGEMENTS: Final[Mapping[str, EngagementKind]] = {
 }
 
 #: Read with every contact beside FIELDS.
-ALSO_READ: Final = ("mobilephone", "createdate", "lastmodifieddate", "hs_object_id", "num_associated_deals")
+ALSO_READ: Final = (
+    "mobilephone",
+    "createdate",
+    "lastmodifieddate",
+    "hs_object_id",
+    "hs_merged_object_ids",
+    "associatedcompanyid",
+    "num_associated_deals",
+)
 
 #: Properties of ours in HubSpot.
 SCORE, TIER, REASONS, ROUTED_BECAUSE = "leadswitch_score", "leadswitch_tier", "leadswitch_reasons", "leadswitch_routed_because"
 MARKER: Final = "leadswitch_marker"  # on tasks
 OURS: Final = frozenset({SCORE, TIER, REASONS, ROUTED_BECAUSE})
 #: HubSpot's bookkeeping and our own columns: never an `extra` column, because they are not about the lead.
-NOT_EXTRA: Final = OURS | frozenset(ENGAGEMENTS) | {"createdate", "lastmodifieddate", "hs_object_id"}
+NOT_EXTRA: Final = (
+    OURS
+    | frozenset(ENGAGEMENTS)
+    | {
+        "createdate",
+        "lastmodifieddate",
+        "hs_object_id",
+        "hs_merged_object_ids",
+    }
+)
 
 STAGES: Final[Mapping[str, LifecycleStage]] = {
     "subscriber": LifecycleStage.SUBSCRIBER,
@@ -120,7 +151,15 @@ def read_employees(value: object) -> int | None:
 
 def read_property(name: str, value: object) -> tuple[str | None, FieldValue]:
     """One contact property in our words: (canonical field or None, value). Empty values read as None, that is "emptied"."""
-    field = FIELDS.get(name)
+    return _read_as(FIELDS.get(name), value)
+
+
+def read_company_property(name: str, value: object) -> tuple[str | None, FieldValue]:
+    """One company property in our words, or (None, …) when it says nothing about the lead."""
+    return _read_as(COMPANY_FIELDS.get(name), value)
+
+
+def _read_as(field: str | None, value: object) -> tuple[str | None, FieldValue]:
     if value is None or value == "":
         return field, None
     if field == "lifecycle_stage":
