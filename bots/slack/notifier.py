@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bots.slack import blocks, names
 from bots.slack.client import NeedsMending, RateLimited, Refused, SlackApi, api_of
+from bots.slack.pace import Pace
 from connector import commands
 from connector.errors import Configuration, Fatal, Retriable, Skippable
 from connector.pipeline.deliver import HANDLERS
@@ -26,12 +27,14 @@ from leads.enums import EffectKind
 if TYPE_CHECKING:
     from connector.bootstrap import House
 
-#: Slack allows about one message a second a channel, with short bursts. https://docs.slack.dev/apis/web-api/rate-limits
-BURST: Final = 3
-REFILL_S: Final = 3.0
 #: How far before the effect was asked for a message in doubt is looked for: an earlier effect may have stood for the same card.
 LOOK_BACK: Final = timedelta(hours=1)
 
+
+#: Edits have no limit a channel. Slack promises 50 a minute for the workspace and lets bursts pass; when it answers 429 every edit
+#: waits, by this bucket, which otherwise stops nobody.
+EDITS: Final = "slack:chat.update"
+EDITS_A_SECOND: Final = 100
 
 #: Slack's words for a message of ours that cannot be edited any more.
 LOST: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
@@ -54,6 +57,7 @@ class Notifier:
 
     def __init__(self, api: SlackApi) -> None:
         self._api = api
+        self._pace = Pace()
 
     def deliver(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
         """Bring Slack to the wanted state; returns `channel:ts`. Raises only errors of `connector.errors`."""
@@ -75,8 +79,7 @@ class Notifier:
         if card is not None and card.digest != shown.digest:
             channel, card = card.channel, self._edited(house, card, shown)
         if card is None:
-            with self._paced(house, channel):
-                posted, ts = self._api.post(channel, shown.text, shown.blocks, shown.metadata)
+            posted, ts = self._post(house, effect, channel, shown.text, shown.blocks, shown.metadata)
             card = Card(shown.lead_id, destination, posted, ts, shown.digest)
             house.cards.save(card)
         return f"{card.channel}:{card.ts}"
@@ -84,7 +87,7 @@ class Notifier:
     def _edited(self, house: House, card: Card, shown: Shown) -> Card | None:
         """The card after the edit; None when somebody deleted the message, since the lead still has to be seen."""
         try:
-            with self._paced(house, card.channel):
+            with self._held_back(house, EDITS):
                 self._api.edit(card.channel, card.ts, shown.text, shown.blocks, shown.metadata)
         except Refused as error:
             if error.code not in LOST:
@@ -115,8 +118,7 @@ class Notifier:
                 return f"{channel}:{sent[0]}"
             raise Skippable("No lead of this digest is left.")
         metadata = {"event_type": names.DIGEST_EVENT, "event_payload": {**marker, "lead_ids": lead_ids}}
-        with self._paced(house, channel):
-            posted, ts = self._api.post(channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
+        posted, ts = self._post(house, effect, channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
         return f"{posted}:{ts}"
 
     # -- where to, and how fast
@@ -145,13 +147,19 @@ class Notifier:
         house.reps.link_slack(rep.id, user, dm)
         return dm
 
+    def _post(
+        self, house: House, effect: Effect, channel: str, text: str, shown: Sequence[Any], metadata: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """Post when it is our turn in the channel; `Retriable` with the wait when it is not."""
+        self._pace.wait_for_turn(house, channel, effect.id)
+        with self._held_back(house, f"slack:{channel}"):
+            return self._api.post(channel, text, shown, metadata)
+
     @contextmanager
-    def _paced(self, house: House, channel: str) -> Iterator[None]:
-        """Wait for our turn in the channel by leaving, and keep everybody back when Slack says that we were too fast."""
-        bucket = f"slack:{channel}"
-        wait = house.budget.take(bucket, capacity=BURST, per_s=REFILL_S)
-        if wait > 0:
-            raise Retriable("Slack's message rate for this channel is used up.", wait)
+    def _held_back(self, house: House, bucket: str) -> Iterator[None]:
+        """When Slack says that we were too fast, every worker keeps back for as long as it asks."""
+        if bucket == EDITS and (wait := house.budget.take(EDITS, capacity=EDITS_A_SECOND, per_s=1.0)) > 0:
+            raise Retriable("Slack asked to wait before the next edit.", wait)
         try:
             yield
         except RateLimited as error:

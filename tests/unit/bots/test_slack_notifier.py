@@ -149,17 +149,67 @@ def test_an_unknown_destination_is_given_up(house: House, notifier: Notifier, le
 def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
     house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock
 ) -> None:
-    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 105)]
-    for lead in leads[:3]:
-        notifier.deliver(house, card_effect(house, lead, "channel:#leads"), False)
-    with pytest.raises(Retriable) as caught:
-        notifier.deliver(house, card_effect(house, leads[3], "channel:#leads"), False)
-    assert caught.value.delay_s == pytest.approx(1.0, abs=0.05)
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 106)]
+    waits = {}
+    for lead in leads:
+        effect = replace(card_effect(house, lead, "channel:#leads"), id=lead)
+        try:
+            notifier.deliver(house, effect, False)
+        except Retriable as error:
+            waits[lead] = error.delay_s
     assert len(slack.messages) == 3
+    assert list(waits.values()) == [pytest.approx(moment, abs=0.05) for moment in (1.0, 2.0, 3.0)]  # each a turn of their own
     notifier.deliver(house, card_effect(house, leads[3], "channel:#other"), False)  # another channel has its own
-    clock.sleep(1.01)
-    notifier.deliver(house, card_effect(house, leads[3], "channel:#leads"), False)
-    assert len(slack.messages) == 5
+    for lead in leads[3:]:
+        clock.sleep(1.01)
+        notifier.deliver(house, replace(card_effect(house, lead, "channel:#leads"), id=lead), False)
+    assert len(slack.messages) == 7
+
+
+def test_a_newcomer_queues_behind_those_who_wait(house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock) -> None:
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 105)]
+
+    def send(lead: int) -> float:
+        try:
+            notifier.deliver(house, replace(card_effect(house, lead, "channel:#leads"), id=lead), False)
+        except Retriable as error:
+            return error.delay_s or 0.0
+        return 0.0
+
+    assert [send(lead) for lead in leads[:4]] == [0.0, 0.0, 0.0, pytest.approx(1.0, abs=0.05)]
+    clock.sleep(0.5)
+    assert send(leads[4]) == pytest.approx(1.5, abs=0.05)
+    clock.sleep(0.51)
+    assert send(leads[4]) == pytest.approx(1.0, abs=0.05)  # too early: the other one's turn
+    assert send(leads[3]) == 0.0
+    clock.sleep(1.0)
+    assert send(leads[4]) == 0.0
+
+
+def test_edits_do_not_wait_for_posts(house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock) -> None:
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 103)]
+    for lead in leads:
+        notifier.deliver(house, card_effect(house, lead), False)
+        commands.accept(house, lead, commands.Actor("slack", "UADA", Role.REP, "1"))
+    for lead in leads:
+        notifier.deliver(house, card_effect(house, lead), False)
+    assert slack.calls.count("edit") == 3
+
+
+def test_a_429_for_one_edit_keeps_all_edits_back(house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock) -> None:
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 102)]
+    for lead in leads:
+        notifier.deliver(house, card_effect(house, lead), False)
+        commands.accept(house, lead, commands.Actor("slack", "UADA", Role.REP, "1"))
+    slack.failing["edit"] = RateLimited("too fast", 20.0)
+    for lead in leads:
+        with pytest.raises(Retriable) as caught:
+            notifier.deliver(house, card_effect(house, lead), False)
+        assert caught.value.delay_s == pytest.approx(20.0, abs=0.5)
+    assert slack.calls.count("edit") == 1
+    clock.sleep(20.1)
+    notifier.deliver(house, card_effect(house, leads[0]), False)
+    assert slack.calls.count("edit") == 2
 
 
 def test_429_keeps_every_worker_back_as_long_as_slack_asks(
