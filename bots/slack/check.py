@@ -69,7 +69,7 @@ def _channels(settings: SlackSettings, api: SlackApi) -> Iterator[CheckResult]:
 
 def _channel(name: str, found: Sequence[Mapping[str, Any]]) -> CheckResult:
     title = f"slack channel {name}"
-    channel = next((one for one in found if name in (f"#{one.get('name')}", one.get("id"))), None)
+    channel = next((one for one in found if name.removeprefix("#") in (one.get("name"), one.get("id"))), None)
     if channel is None:
         return CheckResult(
             title, False, "not found", "Create it, or mend slack.channel; a private one needs /invite and groups:read."

@@ -6,6 +6,7 @@ Retrying is the queue's business: a library that silently sends a message a seco
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import ssl
 import time
@@ -29,6 +30,9 @@ TIMEOUT_S: Final = 10
 #: How long a user's e-mail address is believed.
 EMAIL_TTL_S: Final = 600.0
 RESPONSE_HOST: Final = "hooks.slack.com"
+
+#: Ids are upper case, names never are.
+CHANNEL_ID: Final = re.compile(r"[CDG][A-Z0-9]{6,}")
 
 #: Slack's error words that somebody has to mend, and how. https://docs.slack.dev/reference/methods
 MENDS: Final[Mapping[str, str]] = {
@@ -162,16 +166,17 @@ class SlackApi:
             if cursor is None:
                 return None
 
-    def channel_id(self, name: str) -> str:
-        """The id of a channel named `#leads`, remembered. What is no name, or not in the list, is given back as it is: Slack
-        takes names for posting too, and says itself what is wrong with one."""
-        if not name.startswith("#"):
-            return name
+    def channel_id(self, word: str) -> str:
+        """The id of a channel named `#leads` or `leads`, remembered; an id is given back as it is.
+
+        A name that is not in the list is given back too: Slack takes names for posting, and says itself what is wrong with one.
+        """
+        if CHANNEL_ID.fullmatch(word):
+            return word
+        name = "#" + word.removeprefix("#")
         if name not in self._channels:
             try:
-                self._channels.update(
-                    {f"#{channel['name']}": str(channel["id"]) for channel in self.channels() if channel.get("name")}
-                )
+                self._channels.update({f"#{channel.get('name')}": str(channel["id"]) for channel in self.channels()})
             except (Refused, NeedsMending):
                 return name
         return self._channels.get(name, name)

@@ -1,4 +1,4 @@
-"""Whose turn it is to post in a channel. Slack allows about one message a second there, with short bursts, for all workers together.
+"""Whose turn it is to post in a channel. Slack allows about one message a second there, all workers together, in short bursts.
 
 The shared bucket says whether there is room now. Whoever finds none is promised a moment of their own, one after another, so that
 a backlog of a hundred cards wakes up one by one and not a hundred times a second, and newcomers queue behind it.

@@ -152,6 +152,14 @@ def test_a_stored_click_is_answered_and_the_form_of_a_late_one_is_refused_kindly
     handle(house, click | {"actions": [{"action_id": names.PASS_ON, "type": "button", "value": str(lead)}]}, api)
 
 
+def test_a_channel_is_known_by_name_and_by_id(api: SlackApi) -> None:
+    number = api.channel_id("#leads")
+    assert number.startswith("C")
+    assert api.channel_id("leads") == number
+    assert api.channel_id(number) == number
+    assert api.channel_id("#nowhere") == "#nowhere"
+
+
 def test_refusals_are_sorted(api: SlackApi, base_url: str) -> None:
     metadata = {"event_type": "leadswitch_card", "event_payload": {"lead_id": 1}}
     with pytest.raises(NeedsMending, match="users_not_found"):
