@@ -189,7 +189,6 @@ class Server:
             "LEADSWITCH_HOME": str(folder),
             "LEADSWITCH_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
             "LEADSWITCH_CONFIG": str(folder / "leadswitch.toml"),
-            "LEADSWITCH_LOG_LEVEL": "error",
             "BENCH_SECRET": SECRET,
             "BENCH_BUILD": build,
         }
@@ -198,7 +197,8 @@ class Server:
         self._valkey.start()
         command = [sys.executable, "-m", "uvicorn", "bench.intake_server:build", "--factory", "--host", "127.0.0.1"]
         options = ["--port", str(self.port), "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-        self._process = subprocess.Popen([*command, *options], env=environment)
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen([*command, *options], env=environment, stderr=log)
         self._wait()
 
     @property

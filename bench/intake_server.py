@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from connector.bootstrap import open_house
+from connector.logs import set_up_logs
 from connector.settings import read_settings
 from connector.storage.intake import BATCH_ROWS
 from webhooks.app import create_app
@@ -28,4 +29,6 @@ def build() -> Front:
     kind = os.environ["BENCH_BUILD"]
     if kind == "bare":
         return Front(only_answer, Starlette())
-    return create_app(open_house(read_settings(), migrate=True), batch_rows=1 if kind == "per_request" else BATCH_ROWS)
+    settings = read_settings()
+    set_up_logs(settings.log_level)
+    return create_app(open_house(settings, migrate=True), batch_rows=1 if kind == "per_request" else BATCH_ROWS)

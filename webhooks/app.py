@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -27,6 +28,8 @@ from webhooks.inbound import Inbound
 from webhooks.metrics import CensusCollector, IntakeMetrics, make_metrics_endpoint
 from webhooks.problems import Problem
 from webhooks.slack import SLACK, slack_routes, slack_socket
+
+log = structlog.get_logger(__name__)
 
 
 def create_app(house: House | None = None, *, batch_rows: int = BATCH_ROWS) -> Front:
@@ -76,6 +79,7 @@ def _make_rest(house: House, writer: InboxWriter, registry: CollectorRegistry, o
 
 def _ring_for(house: House) -> Any:
     def ring(arrivals: Sequence[Arrival]) -> None:
+        log.info("deliveries stored", inbox_ids=[one.id for one in arrivals], trace_ids=[one.trace_id for one in arrivals])
         clicks = [arrival.id for arrival in arrivals if arrival.connection == SLACK]
         events = [arrival.id for arrival in arrivals if arrival.connection != SLACK]
         if clicks:  # a person waits for these

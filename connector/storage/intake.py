@@ -66,6 +66,7 @@ class Arrival:
 
     id: int
     connection: str
+    trace_id: str
 
 
 Ring = Callable[[Sequence[Arrival]], None]
@@ -239,10 +240,12 @@ class InboxWriter:
         rows = insert(raw, len(batch), [value for waiting in batch for value in waiting.values])
         fresh = {(connection, key): row_id for row_id, connection, key in rows}
         self._failure = None
-        arrivals = [Arrival(row_id, connection) for (connection, _), row_id in fresh.items()]
+        arrivals = []
         for waiting in batch:
-            row_id = fresh.pop(waiting.values[:2], None)
+            row_id = fresh.pop(waiting.values[:2], None)  # of equal ones in a batch, the first is the new one
             waiting.outcome = Stored(row_id, row_id is None)
+            if row_id is not None:
+                arrivals.append(Arrival(row_id, waiting.values[0], waiting.values[5]))
         if arrivals:
             self._bell.put(arrivals)
 

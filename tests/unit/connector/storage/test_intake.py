@@ -104,7 +104,7 @@ def test_a_repeat_is_told_apart_and_rung_for_once(database: Database) -> None:
     assert not first.duplicate
     assert repeat == Stored(None, True)
     assert not elsewhere.duplicate
-    assert rung.arrivals == [Arrival(first.id, "crm"), Arrival(elsewhere.id, "other")]
+    assert rung.arrivals == [Arrival(first.id, "crm", "trace-k1"), Arrival(elsewhere.id, "other", "trace-k1")]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
