@@ -13,7 +13,8 @@ from connector import commands
 from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, Retriable, Skippable
 from connector.http import Unsure
-from connector.storage.effects import Effect
+from connector.pipeline.deliver import HANDLERS, deliver
+from connector.storage.effects import LEASE_S, Effect
 from connector.testing import StandingClock
 from leads.enums import EffectKind, Role, Tier
 from leads.records import RepRecord
@@ -90,6 +91,37 @@ def test_a_card_in_doubt_is_looked_for_and_edited_and_not_posted_again(
     notifier.deliver(house, card_effect(house, lead), True)
     assert slack.calls.count("post") == 1
     assert house.cards.get(lead, "dm:1")
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("moment", ["before posting", "after posting"])
+def test_a_worker_killed_around_the_posting_leaves_one_card_a_destination(
+    house: House,
+    slack: FakeSlack,
+    notifier: Notifier,
+    clock: StandingClock,
+    lead: int,
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(HANDLERS, EffectKind.SLACK_CARD, notifier)
+
+    def die(*_: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as dying:
+        dying.setattr(*((slack, "post") if moment == "before posting" else (house.cards, "save")), die)
+        with pytest.raises(Killed):
+            deliver(house, "slack")
+    deliver(house, "slack")  # another worker: the row in hand is still leased
+    clock.move(LEASE_S + 1)
+    deliver(house, "slack")
+    assert sorted(message.channel for message in slack.messages.values()) == ["CLEADS", "DUADA"]
+    assert {card.destination for card in house.cards.of_lead(lead)} == {"channel:#leads", "dm:1"}
+    assert "find" in slack.calls
 
 
 def test_a_card_in_doubt_that_never_got_there_is_posted(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
