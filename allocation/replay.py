@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -52,22 +52,58 @@ def record(
     }
 
 
-def replay(record: Mapping[str, Any]) -> Decision:
-    """Decide again from a record. Raises ValueError when the record is of another form or was changed."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """A record, read: what the decision was made from, and what it said."""
+
+    lead: LeadFacts
+    roster: tuple[Rep, ...]
+    policy_version: str
+    policy_tables: Mapping[str, Any]
+    rotation: Rotation
+    at: datetime
+    exclude: frozenset[str]
+    draw: float | None
+    rep: str | None
+    method: str
+    because: str
+
+    def again(self, policy: Policy, rotation: Rotation, roster: Sequence[Rep], at: datetime) -> tuple[Decision, Rotation]:
+        """The decision by another policy, ledger, roster or moment. What people decided stays as they decided it."""
+        if self.rep is not None and self.method == PERSON:
+            return override(self.lead, self.rep, roster, policy, rotation, at, self.because)
+        if self.rep is not None and self.method == KEPT:
+            return keep(self.lead, self.rep, roster, policy, rotation, at, self.because, charge=True)
+        return decide(self.lead, roster, policy, rotation, at, self.exclude, self.draw)
+
+
+def read_record(record: Mapping[str, Any]) -> Inputs:
+    """Read what `record` wrote. Raises ValueError when it is of another form."""
     if record.get("form") != FORM:
         raise ValueError(f"this decision record has form {record.get('form')!r}; only form {FORM} can be replayed")
-    policy = read_policy(record["policy"], "the recorded policy")
-    if policy.version != record["policy_version"]:
-        raise ValueError(f"the recorded policy has content {policy.version} but says {record['policy_version']}: it was changed")
-    lead, roster = _lead(record["lead"]), [_rep(values) for values in record["roster"]]
-    rotation, at = Rotation.from_json(record["rotation"]), _moment(record["at"])
     answer = record["answer"]
-    inputs = (roster, policy, rotation, at)
-    if answer["method"] == PERSON:
-        return override(lead, answer["rep"], *inputs, because=answer["because"])[0]
-    if answer["method"] == KEPT:
-        return keep(lead, answer["rep"], *inputs, because=answer["because"])[0]
-    return decide(lead, *inputs, frozenset(record["exclude"]), record["draw"])[0]
+    return Inputs(
+        lead=_lead(record["lead"]),
+        roster=tuple(_rep(values) for values in record["roster"]),
+        policy_version=record["policy_version"],
+        policy_tables=record["policy"],
+        rotation=Rotation.from_json(record["rotation"]),
+        at=_moment(record["at"]),
+        exclude=frozenset(record["exclude"]),
+        draw=record["draw"],
+        rep=answer["rep"],
+        method=answer["method"],
+        because=answer["because"],
+    )
+
+
+def replay(record: Mapping[str, Any]) -> Decision:
+    """Decide again from a record. Raises ValueError when the record is of another form or was changed."""
+    inputs = read_record(record)
+    policy = read_policy(inputs.policy_tables, "the recorded policy")
+    if policy.version != inputs.policy_version:
+        raise ValueError(f"the recorded policy has content {policy.version} but says {inputs.policy_version}: it was changed")
+    return inputs.again(policy, inputs.rotation, inputs.roster, inputs.at)[0]
 
 
 def _counts_recent(rep: Rep, policy: Policy) -> bool:
