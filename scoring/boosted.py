@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from scoring.columns import Column, FloatArray, Matrix, Row
+from scoring.shapley import LeafTables
 
 if TYPE_CHECKING:
     from catboost import CatBoostClassifier
 
-#: Categoricals of up to so many levels are split level by level, without target statistics: many times faster to train, and SHAP
-#: stays cheap.
+#: Categoricals of up to so many levels are split level by level, without target statistics: many times faster to train, and the
+#: reasons are exact by table (see `shapley`).
 ONE_HOT_MAX: Final = 255
 #: Share of the work between two calls of the progress callback.
 REPORT_EVERY: Final = 20
@@ -46,11 +49,10 @@ class BoostedScorer:
 
     source: Final = "model"
 
-    def __init__(self, model: CatBoostClassifier, columns: Sequence[Column], base: float, threads: int = 1) -> None:
+    def __init__(self, model: CatBoostClassifier, columns: Sequence[Column], threads: int = 1) -> None:
         self.columns = tuple(columns)
-        self.base = base
         self.threads = threads
-        self.model = model
+        self._model = model
         self._matrix = Matrix(self.columns)
 
     @property
@@ -58,18 +60,36 @@ class BoostedScorer:
         """The order of the columns in `contributions`."""
         return self._matrix.names
 
+    @property
+    def base(self) -> float:
+        """The mean raw value over the training leads, in log-odds."""
+        return self._tables.base
+
     def raw(self, rows: Sequence[Row]) -> FloatArray:
         """Log-odds of each row, shape (rows,)."""
-        answer = self.model.predict(self._pool(rows), prediction_type="RawFormulaVal", thread_count=self.threads)
+        answer = self._model.predict(self._pool(rows), prediction_type="RawFormulaVal", thread_count=self.threads)
         return np.asarray(answer, dtype=np.float64)
 
     def contributions(self, rows: Sequence[Row]) -> FloatArray:
         """SHAP values in log-odds, shape (rows, names); each row sums, with `base`, to its raw value."""
-        return self._shap(rows)[:, :-1]
+        leaves = self._model.calc_leaf_indexes(self._pool(rows), thread_count=self.threads)
+        return self._tables.look_up(np.asarray(leaves).reshape(len(rows), -1))
 
-    def _shap(self, rows: Sequence[Row]) -> FloatArray:
-        answer = self.model.get_feature_importance(self._pool(rows), type="ShapValues", thread_count=self.threads)
-        return np.asarray(answer, dtype=np.float64)
+    @cached_property
+    def _tables(self) -> LeafTables:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.json"
+            self._model.save_model(str(path), format="json")
+            told = json.loads(path.read_text(encoding="utf-8"))
+        _, bias = told["scale_and_bias"]
+        return LeafTables(told["oblivious_trees"], float(bias[0]), len(self._matrix.numeric), len(self.names))
+
+    def weigh(self, rows: Sequence[Row]) -> BoostedScorer:
+        """The same scorer, its columns weighed by their share of all mean absolute contributions to these rows."""
+        means = dict(zip(self.names, np.abs(self.contributions(rows)).mean(axis=0), strict=True))
+        total = sum(means.values()) or 1.0
+        weighed = [replace(column, weight=float(means[column.name] / total)) for column in self.columns]
+        return BoostedScorer(self._model, weighed, self.threads)
 
     def _pool(self, rows: Sequence[Row], labels: FloatArray | None = None, weights: FloatArray | None = None) -> Any:
         # Imported where it is used: the web process scores nothing and should not pay the second and 80 MB it costs.
@@ -85,15 +105,15 @@ class BoostedScorer:
         """The model in CatBoost's binary format."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.cbm"
-            self.model.save_model(str(path))
+            self._model.save_model(str(path))
             return path.read_bytes()
 
     def fingerprint(self) -> bytes:
         """Bytes that are equal for equally trained models; the file itself holds the time of training."""
-        return np.asarray(self.model.get_leaf_values(), dtype=np.float64).tobytes() + "\n".join(self.names).encode()
+        return np.asarray(self._model.get_leaf_values(), dtype=np.float64).tobytes() + "\n".join(self.names).encode()
 
     @classmethod
-    def from_bytes(cls, blob: bytes, columns: Sequence[Column], base: float, threads: int = 1) -> BoostedScorer:
+    def from_bytes(cls, blob: bytes, columns: Sequence[Column], threads: int = 1) -> BoostedScorer:
         """The scorer written by `to_bytes`. Raises ValueError when the bytes are no model."""
         from catboost import CatBoostClassifier, CatBoostError
 
@@ -102,7 +122,7 @@ class BoostedScorer:
             model.load_model(blob=blob)
         except CatBoostError as error:
             raise ValueError("the model file is not a CatBoost model") from error
-        return cls(model, columns, base, threads)
+        return cls(model, columns, threads)
 
     @classmethod
     def fit(
@@ -131,9 +151,8 @@ class BoostedScorer:
             allow_writing_files=False,
             verbose=False,
         )
-        scorer = cls(model, columns, base=0.0)
+        scorer = cls(model, columns)
         model.fit(scorer._pool(rows, labels, weights), callbacks=[_Reporter(recipe.iterations, progress)])
-        scorer.base = float(scorer._shap(rows[:1])[0, -1])
         return scorer
 
 

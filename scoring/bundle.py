@@ -46,7 +46,6 @@ class Bundle:
         stored = {
             "version": self.version,
             "columns": [asdict(column) for column in self.columns],
-            "base": self.scorer.base,
             "calibration": self.calibration.to_json(),
             "cuts": self.cuts.to_json(),
             "labels": self.labels,
@@ -92,7 +91,7 @@ class Bundle:
         return cls(
             version=stored["version"],
             columns=columns,
-            scorer=BoostedScorer.from_bytes(model, columns, stored["base"], threads),
+            scorer=BoostedScorer.from_bytes(model, columns, threads),
             calibration=Calibration.from_json(stored["calibration"]),
             cuts=Cuts.from_json(stored["cuts"]),
             labels=stored["labels"],

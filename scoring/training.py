@@ -17,7 +17,7 @@ from scoring.bundle import Bundle, name_version
 from scoring.calibration import Calibration, fit_calibration, squash
 from scoring.card import write_card
 from scoring.catalogue import CATALOGUE
-from scoring.columns import Column, FloatArray, Row, add_extra, only_extra
+from scoring.columns import Column, FloatArray, add_extra, only_extra
 from scoring.evaluation import measure
 from scoring.extras import Dropped, infer_extras, pick_levels
 from scoring.features import build
@@ -182,9 +182,9 @@ def _fit(past: _Past, seed: int, threads: int, tell: Progress, what: str) -> Fit
     calibration = fit_calibration(raw, newer.labels)
     cuts = learn_cuts(calibration.probability(raw), newer.labels)
     scorer, columns, dropped = _grow(past, seed, threads, lambda share: tell(0.45 + 0.5 * share, what))
-    columns = _weigh(scorer, newer.rows(only_extra(columns))[-WEIGH_ROWS:])
+    scorer = scorer.weigh(newer.rows(only_extra(columns))[-WEIGH_ROWS:])
     tell(1.0, what)
-    return Fitted(BoostedScorer(scorer.model, columns, scorer.base), columns, calibration, cuts, dropped)
+    return Fitted(scorer, scorer.columns, calibration, cuts, dropped)
 
 
 def _grow(
@@ -213,13 +213,6 @@ def _pick_columns(past: _Past) -> list[Column]:
         else:
             columns.append(Column(feature.name, "categorical", levels=pick_levels([str(value) for value in known])))
     return columns
-
-
-def _weigh(scorer: BoostedScorer, rows: Sequence[Row]) -> tuple[Column, ...]:
-    """The scorer's columns with their share of all mean absolute contributions."""
-    means = dict(zip(scorer.names, np.abs(scorer.contributions(rows)).mean(axis=0), strict=True))
-    total = sum(means.values()) or 1.0
-    return tuple(replace(column, weight=float(means[column.name] / total)) for column in scorer.columns)
 
 
 def _measure(fitted: Fitted, holdout: _Past) -> dict[str, Any]:

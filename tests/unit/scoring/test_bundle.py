@@ -76,4 +76,4 @@ def test_a_harmed_model_is_refused_in_one_line(
 
 def test_bytes_that_are_no_model_are_refused(bundle: Bundle) -> None:
     with pytest.raises(ValueError, match="not a CatBoost model"):
-        BoostedScorer.from_bytes(b"nonsense", bundle.columns, 0.0)
+        BoostedScorer.from_bytes(b"nonsense", bundle.columns)
