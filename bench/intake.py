@@ -196,7 +196,19 @@ class Server:
         self._valkey = EmbeddedValkey(folder)
         self._valkey.start()
         command = [sys.executable, "-m", "uvicorn", "bench.intake_server:build", "--factory", "--host", "127.0.0.1"]
-        options = ["--port", str(self.port), "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
+        options = [
+            "--port",
+            str(self.port),
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--no-access-log",
+            "--log-level",
+            "warning",
+            "--no-proxy-headers",
+            "--no-server-header",
+        ]
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen([*command, *options], env=environment, stderr=log)
         self._wait()

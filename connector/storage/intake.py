@@ -151,6 +151,7 @@ class InboxWriter:
         self._batches: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._bell = _Bell(ring)
         self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # kept: asking for the running one is a system call each time
         self._failure: str | None = None
         self.waiting = 0
 
@@ -166,8 +167,8 @@ class InboxWriter:
 
     def start(self) -> None:
         """Start the threads. Call it on the event loop that will submit."""
-        loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, args=(loop,), name="inbox-writer", daemon=True)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, args=(self._loop,), name="inbox-writer", daemon=True)
         self._bell.start()
         self._thread.start()
 
@@ -183,17 +184,18 @@ class InboxWriter:
 
     async def submit(self, connection: str, delivery_key: str, delivery: Delivery, signed: bool, trace_id: str) -> Stored:
         """Store one delivery; returns once it is on disk. Raises `StoreDown` (`IntakeFull` under too much load)."""
-        if not self.running:
+        loop = self._loop
+        if loop is None or not self.running:
             raise StoreDown("The inbox writer is not running.", 5.0)
         if self.waiting >= self._waiting_limit:
             raise IntakeFull("Too many deliveries are waiting for the store.", 1.0)
         moment = to_ms(delivery.received_at)
         values = (connection, delivery_key, moment, signed, seal_delivery(self._vault, delivery), trace_id, moment)
-        waiting = _Waiting(values, asyncio.get_running_loop().create_future())
+        waiting = _Waiting(values, loop.create_future())
         self.waiting += 1
         self._gathered.append(waiting)
         if len(self._gathered) == 1 and not self._committing:
-            asyncio.get_running_loop().call_soon(self._hand_over)  # after whatever else is ready in this turn of the loop
+            loop.call_soon(self._hand_over)  # after whatever else is ready in this turn of the loop
         return await waiting.future
 
     def _hand_over(self) -> None:
@@ -264,8 +266,8 @@ class InboxWriter:
                 waiting.future.set_result(waiting.outcome)
             else:
                 waiting.future.set_exception(waiting.outcome or StoreDown("The delivery was not stored.", 5.0))
-        if self._gathered:
-            asyncio.get_running_loop().call_soon(self._hand_over)
+        if self._gathered and self._loop is not None:
+            self._loop.call_soon(self._hand_over)
 
 
 class _Bell:
