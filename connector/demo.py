@@ -68,7 +68,7 @@ def run_demo(once: bool, plan: Plan | None = None, console: Console | None = Non
     except (DemoFailed, httpx.HTTPError) as failure:
         console.print(f"[bold red]The demo failed:[/] {type(failure).__name__}: {failure}", highlight=False)
         log = failure.log if isinstance(failure, DemoFailed) and failure.log else home / "logs" / "up.log"
-        console.print(f"[dim]{log}[/]\n", last_lines(log), highlight=False, markup=False)
+        console.print(f"{log}\n{last_lines(log)}", highlight=False, markup=False, soft_wrap=True)
         return 1
     finally:
         stage.children.end(say=lambda text: console.print(text, highlight=False))

@@ -146,7 +146,13 @@ class Catalog:
             {"id": str(CHANGE_SUBSCRIPTION + 100 + i), "eventType": "contact.propertyChange", "propertyName": n} | shared
             for i, n in enumerate(sorted(SUBSCRIBED))
         ]
-        return {"results": [{"id": str(CREATION_SUBSCRIPTION), "eventType": "contact.creation"} | shared, *changes]}
+        whole = ("contact.creation", "contact.deletion", "contact.merge", "contact.privacyDeletion", "contact.restore")
+        return {
+            "results": [
+                *({"id": str(CREATION_SUBSCRIPTION + i), "eventType": kind} | shared for i, kind in enumerate(whole)),
+                *changes,
+            ]
+        }
 
     def settings(self, request: Request, body: Json) -> Json:
         throttling = {"period": "SECONDLY", "maxConcurrentRequests": 10}

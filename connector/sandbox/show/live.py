@@ -53,7 +53,7 @@ class Watch:
         self.crm_since, self.chat_since = state["changes"], chat["changes"]
         self.tasks += len(state["tasks"])
         self.contacts.update({contact["id"]: contact for contact in state["contacts"]})
-        self.places.update({channel["id"]: f"#{channel['name']}" for channel in chat["channels"] if channel["name"]})
+        self.places.update({channel["id"]: f"#{channel['name']}" for channel in chat["channels"] if channel.get("name")})
         for message in sorted(chat["messages"], key=lambda one: str(one["ts"])):
             if message["bot"] and message["ts"] not in self.messages and not message["only_for"]:
                 at = time.strftime("%H:%M:%S", time.localtime(float(message["ts"])))

@@ -17,8 +17,7 @@ class Evidence:
     """Everything the closing table is made from.
 
     `contacts` and `tasks` are the CRM's, `messages` the chat's, `ledgers` the deliveries by stand-in, `decisions` what we decided
-    by external id (see `Witness.decisions`), `people` the sales team by owner id, `answers` what people did in the chat and what came of
-    it.
+    (see `Witness.decisions`), `people` the sales team by owner id, `answers` what people did in the chat and what came of it.
     """
 
     contacts: Mapping[str, Json]

@@ -12,6 +12,10 @@ from connector.sandbox.world.acts import draw_acts
 from connector.sandbox.world.people import Person, draw_person
 from connector.sandbox.world.team import reps
 
+#: Live people are numbered from here, so that no telephone number or address is one of the past's.
+LIVE_FROM = 5_000
+#: So much of a lead's life is played.
+FIRST_DAYS = 4.0
 #: Acts that the e-mail tool reports; the CRM reports the others as changed properties.
 MAIL_ACTS = frozenset({"processed", "delivered", "deferred", "open", "machine_open", "click", "bounce", "unsubscribe"})
 
@@ -49,7 +53,7 @@ class Campaign:
 
 def _lead(rng: Random, number: int, seconds: float, owner_ids: tuple[str, ...]) -> CampaignLead:
     nasty = words.NASTY_NAMES[number % len(words.NASTY_NAMES)] if number % 25 == 3 else None
-    person = draw_person(rng, 1_000_000 + number, nasty, with_email=number % 40 != 11)
+    person = draw_person(rng, LIVE_FROM + number, nasty, with_email=number % 40 != 11)
     if number % 100 == 17:
         person.properties["message"] = words.INJECTED_MESSAGE
     at = 0.2 + 0.72 * seconds * rng.random()
@@ -57,8 +61,9 @@ def _lead(rng: Random, number: int, seconds: float, owner_ids: tuple[str, ...]) 
 
 
 def _steps_of(rng: Random, lead: CampaignLead, seconds: float) -> list[Step]:
-    """The acts of one lead, its first days pressed into the rest of the campaign."""
+    """The acts of one lead: what others do in their first days, pressed into the rest of the campaign."""
     room = seconds - lead.at - 0.5
+    acts = [act for act in draw_acts(rng, lead.person, 12) if act.after < FIRST_DAYS]
     steps = [
         Step(lead.at + 0.4 + room * (1 - math.exp(-act.after / 2)), lead.number, act.kind)
         for act in draw_acts(rng, lead.person, 12)
