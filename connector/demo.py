@@ -152,13 +152,15 @@ def _print(verdict: Verdict, console: Console, took_s: float) -> None:
     for name in ("", "check", "expected", "actual"):
         table.add_column(name, justify="right" if name in ("expected", "actual") else "left")
     for check in verdict.checks:
-        table.add_row("[green]✓[/]" if check.ok else "[bold red]✗[/]", check.name, check.expected, check.actual)
+        mark = "[green]✓[/]" if check.ok else "[bold red]✗[/]" if check.counts else "[yellow]–[/]"
+        table.add_row(mark, check.name, check.expected, check.actual)
     console.print(table)
     for check in verdict.checks:
         if not check.ok and check.examples:
             console.print(f"[red]{check.name}[/]: ", "; ".join(check.examples), highlight=False)
-    bad = sum(not check.ok for check in verdict.checks)
-    words = f"[bold red]{bad} of {len(verdict.checks)} checks do not hold.[/]"
+    counted = [check for check in verdict.checks if check.counts]
+    bad = sum(not check.ok for check in counted)
+    words = f"[bold red]{bad} of {len(counted)} checks do not hold.[/]"
     console.print("[bold green]Every check holds.[/]" if verdict.ok else words)
     console.print(json.dumps(verdict.figures | {"ok": verdict.ok, "took_s": round(took_s, 1)}), highlight=False, soft_wrap=True)
 

@@ -64,10 +64,7 @@ def _steps_of(rng: Random, lead: CampaignLead, seconds: float) -> list[Step]:
     """The acts of one lead: what others do in their first days, pressed into the rest of the campaign."""
     room = seconds - lead.at - 0.5
     acts = [act for act in draw_acts(rng, lead.person, 12) if act.after < FIRST_DAYS]
-    steps = [
-        Step(lead.at + 0.4 + room * (1 - math.exp(-act.after / 2)), lead.number, act.kind)
-        for act in draw_acts(rng, lead.person, 12)
-    ]
+    steps = [Step(lead.at + 0.4 + room * (1 - math.exp(-act.after / 2)), lead.number, act.kind) for act in acts]
     if lead.person.email is not None:
         sent = lead.at + 0.1 + rng.random() * 0.2
         steps += [Step(sent, lead.number, "processed"), Step(sent + 0.15, lead.number, "delivered")]
