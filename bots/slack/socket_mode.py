@@ -21,9 +21,17 @@ class SocketMode:
         self._handler: AsyncSocketModeHandler | None = None
 
     async def start(self) -> None:
-        """Connect; returns once connected, and reconnects by itself from then on. Call it inside the running loop."""
-        self._handler = AsyncSocketModeHandler(build_app(self._settings, self._store), self._token)
-        await self._handler.connect_async()  # type: ignore[no-untyped-call]
+        """Connect; returns once connected, and reconnects by itself from then on. Call it inside the running loop.
+
+        Raises what the connection raises when Slack cannot be reached or refuses the token; then nothing is left open.
+        """
+        handler = AsyncSocketModeHandler(build_app(self._settings, self._store), self._token)
+        try:
+            await handler.connect_async()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await handler.close_async()  # type: ignore[no-untyped-call]
+            raise
+        self._handler = handler
 
     async def stop(self) -> None:
         """Close the connection. What was acknowledged is stored already."""

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
 
 from bots.slack.socket_mode import SocketMode
 from connector.errors import Configuration
@@ -113,6 +114,26 @@ def test_what_could_not_be_stored_is_not_acknowledged() -> None:
 
     assert asyncio.run(go()).acknowledged == []
     assert len(tried) == len(ENVELOPES)
+
+
+def test_a_refused_token_is_an_error_and_leaves_nothing_open() -> None:
+    async def store(payload: dict[str, Any], key: str, raw: bytes) -> None: ...
+
+    async def refuse(request: web.Request) -> web.Response:
+        return web.json_response({"ok": False, "error": "invalid_auth"})
+
+    async def go() -> None:
+        app = web.Application()
+        app.router.add_post("/api/apps.connections.open", refuse)
+        async with TestServer(app) as server:
+            base_url = f"http://127.0.0.1:{server.port}/api/"
+            settings = SlackSettings(base_url=base_url, mode="socket", bot_token=SecretStr("xoxb"), app_token=SecretStr("xapp"))
+            socket = SocketMode(settings, store)
+            with pytest.raises(SlackApiError, match="invalid_auth"):
+                await asyncio.wait_for(socket.start(), 10)
+            await socket.stop()
+
+    asyncio.run(go())
 
 
 def test_socket_mode_needs_its_token() -> None:

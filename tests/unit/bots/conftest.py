@@ -31,7 +31,7 @@ def house(tmp_path: Path, clock: StandingClock) -> Iterator[House]:
         clock=clock,
         policy=str(tmp_path / "policy.toml"),
         connections={"crm": {"name": "crm", "adapter": "hubspot", "token": "pat"}},
-        slack={"bot_token": "xoxb", "managers": ["boss@x.example"]},
+        slack={"bot_token": "xoxb", "managers": ["boss@x.example"], "admins": ["UADMIN"]},
     )
     add_reps(built)
     yield built

@@ -15,7 +15,8 @@ from connector.bootstrap import House
 from connector.errors import Fatal, Retriable
 from connector.http import Unsure
 from connector.testing import StandingClock
-from leads.records import RepRecord
+from leads.enums import ChangeKind, Outcome
+from leads.records import LeadChange, RepRecord
 from tests.unit.bots.slack_fakes import FakeSlack, add_lead
 
 URL = "https://hooks.slack.com/actions/T1/1/abc"
@@ -198,6 +199,13 @@ def test_the_role_is_that_of_the_moment_not_of_the_card(house: House, slack: Fak
     assert slack.said == "Jane Doe goes to Ben Rep."
 
 
+def test_an_admin_who_is_no_rep_may_reassign_but_not_accept(house: House, slack: FakeSlack, lead: int) -> None:
+    handle(house, click(names.ACCEPT, lead, "UADMIN"), slack)
+    assert slack.said.startswith("Only a rep can accept a lead")
+    handle(house, command(f"reassign {lead} to ben@x.example", "UADMIN"), slack)
+    assert slack.said == "Jane Doe goes to Ben Rep."
+
+
 # -- clicks
 
 
@@ -267,6 +275,55 @@ def test_a_lead_that_is_gone_is_said_to_be_gone(house: House, slack: FakeSlack, 
     for request in (click(names.ACCEPT, 4711), click(names.MORE, "why:4711")):
         handle(house, request, slack)
         assert "This lead is gone" in slack.said
+
+
+def test_a_lead_that_nobody_holds_is_nobodys_to_accept_or_pass(house: House, slack: FakeSlack, lead: int) -> None:
+    with house.db.transaction():
+        house.decisions.close(lead, house.clock.now(), "gone")
+        house.leads.set_owner(lead, None)
+    handle(house, click(names.ACCEPT, lead), slack)
+    assert "it waits for the next free rep" in slack.said
+    handle(house, click(names.PASS_ON, lead), slack)
+    assert slack.said == "Nobody holds this lead now: there is nothing to pass."
+
+
+@pytest.mark.parametrize("outcome", [Outcome.WON, Outcome.LOST])
+def test_a_closed_lead_is_closed_for_everybody(house: House, slack: FakeSlack, lead: int, outcome: Outcome) -> None:
+    with house.db.transaction():
+        house.leads.settle(lead, outcome, house.clock.now())
+    for request in (click(names.ACCEPT, lead), click(names.PASS_ON, lead), click(names.MORE, f"reassign:{lead}", "UBOSS")):
+        handle(house, request, slack)
+        assert slack.said.startswith(f"This lead is closed ({outcome.value})")
+    assert slack.forms == []
+
+
+def test_a_form_is_checked_again_when_it_comes_back(house: House, slack: FakeSlack, lead: int) -> None:
+    handle(house, click(names.PASS_ON, lead), slack)
+    (form,) = slack.forms
+    values = chosen(names.REASON, "conflict")
+    for user, answer in (("U0", "I do not know you yet"), ("UBEN", "only Ada Rep, a manager or an admin can pass it")):
+        handle(house, submit(form, values, user), slack)
+        assert answer in slack.said
+    gone = json.dumps(json.loads(form["private_metadata"]) | {"lead_id": 4711})
+    handle(house, submit(form | {"private_metadata": gone}, values), slack)
+    assert "This lead is gone" in slack.said
+    assert holder(house, lead) == "1"
+
+
+def test_with_nobody_else_there_is_nobody_to_reassign_to(house: House, slack: FakeSlack, lead: int) -> None:
+    house.reps.sync("crm", [RepRecord("1", "ada@x.example", "Ada Rep", True)])
+    handle(house, click(names.MORE, f"reassign:{lead}", "UADMIN"), slack)
+    assert slack.said == "There is no other active rep to give this lead to."
+
+
+def test_why_of_a_lead_that_was_never_given_out(house: House, slack: FakeSlack, clock: StandingClock) -> None:
+    change = LeadChange("e9", "99", clock.now(), ChangeKind.CREATED, fields={"first_name": "New"})
+    with house.db.transaction():
+        fresh = house.leads.apply("crm", change, live=True).lead_id
+    handle(house, command(f"why {fresh}"), slack)
+    assert "has not been given to anybody" in slack.said
+    handle(house, command(f"show {fresh}"), slack)
+    assert "not scored yet" in json.dumps(slack.answers[0]["blocks"])
 
 
 def test_a_trigger_that_expired_asks_to_press_again(house: House, slack: FakeSlack, lead: int) -> None:
