@@ -18,7 +18,7 @@ from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards
 from connector.pipeline.roster import build_roster
 from connector.storage.scores import StoredScore
-from leads.enums import DecisionOutcome, EffectKind, Gate, Tier, VerdictKind
+from leads.enums import DecisionOutcome, EffectKind, Gate, Outcome, Tier, VerdictKind
 from leads.records import Lead
 from leads.results import Decision, Score, Verdict
 
@@ -35,6 +35,9 @@ def allocate(house: House, lead_id: int) -> Decision | None:
             return None
         stored = house.scores.newest(lead.id)
         if stored is None:
+            return None
+        if lead.outcome in (Outcome.WON, Outcome.LOST):  # it ended: nobody is to follow it up
+            house.leads.mark_allocated(lead.id, lead.scored_version)
             return None
         assignment = house.decisions.open_assignment(lead.id)
         decision = None if assignment else first_decision(house, lead, stored)

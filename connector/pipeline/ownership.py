@@ -6,7 +6,7 @@ from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards
 from connector.pipeline.allocate import announce, choose
 from connector.storage.leads import Applied
-from leads.enums import ChangeOrigin, Tier
+from leads.enums import ChangeOrigin, DecisionOutcome, Tier
 from leads.records import LeadChange
 
 
@@ -19,19 +19,25 @@ def take_from_crm(house: House, connection: str, applied: Applied, change: LeadC
     rep = house.reps.for_owner(connection, str(owner)) if owner else None
     if (rep.id if rep else None) == lead.owner_id:
         return
-    decided = house.decisions.newest(lead.id) is not None
+    newest = house.decisions.newest(lead.id)
+    decided = newest is not None
+    if newest and newest.outcome is DecisionOutcome.OVERRIDDEN and newest.at > change.occurred_at:
+        return  # a person has chosen since
     if rep is None:
-        if decided and change.origin is not ChangeOrigin.OURSELVES:  # somebody took the owner away: route it anew
+        if not decided:
+            house.leads.set_owner(lead.id, None, pinned=False)
+        elif change.origin is not ChangeOrigin.OURSELVES:  # somebody took the owner away: route it anew
             house.decisions.close(lead.id, house.clock.now(), "gone")
             house.leads.set_owner(lead.id, None, pinned=False)
             house.leads.touch(lead.id)
+            house.db.after_commit(lambda: house.queue.ring_score(lead.id))
         return
     if not decided:
         house.leads.set_owner(lead.id, int(rep.id), pinned=change.origin is ChangeOrigin.PERSON)
         return
     choose(house, lead, rep.id, "crm", None, because="Chosen by a person in the CRM.")
-    newest = house.scores.newest(lead.id)
-    announce(house, lead, newest.score if newest else None, rep.id, fresh=True)
+    stored = house.scores.newest(lead.id)
+    announce(house, lead, stored.score if stored else None, rep.id, fresh=True)
 
 
 def refresh_cards(house: House, lead_id: int) -> None:

@@ -16,13 +16,16 @@ from peewee import fn
 from connector.clock import Clock, to_ms
 from connector.storage.db import Database
 from connector.storage.events import KEY_LENGTH
+from connector.storage.models import Assignment as AssignmentRow
+from connector.storage.models import Card as CardRow
+from connector.storage.models import Decision as DecisionRow
 from connector.storage.models import Engagement as EngagementRow
 from connector.storage.models import Identity, InboundEvent
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.vault import PersonSeal, Vault
 from leads.enums import ChangeKind, EngagementKind, LifecycleStage, Outcome, Tier
-from leads.fields import NOT_FEATURES, OPEN, PERSONAL
+from leads.fields import CANONICAL, NOT_FEATURES, PERSONAL
 from leads.records import Engagement, EngagementEvent, FieldValue, Lead, LeadChange, LeadHistory
 
 #: Fields that name one person exactly. The order is the order of trust.
@@ -32,10 +35,12 @@ WON_STAGES = (LifecycleStage.CUSTOMER, LifecycleStage.EVANGELIST)
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a change did: which fields moved, whether the score may move, whether the lead was made by it."""
+    """What a change did: which fields moved, which stand as it says (moved or not), whether the score may move, whether the lead
+    was made by it."""
 
     lead_id: int
     fields: tuple[str, ...] = ()
+    standing: tuple[str, ...] = ()
     rescore: bool = False
     created: bool = False
 
@@ -110,23 +115,26 @@ class Leads:
         `live` marks the lead as one to be routed; a backfilled one is history until something live happens.
         """
         tokens = self.tokens(connection, change.external_id, change.fields)
-        found = self.find(tokens)
+        found = self._same_person(tokens, change)
         created = not found
-        row = self._make(connection, change, live) if created else self._locked_row(found[0])
+        row = self._make(connection, change, live) if created else found[0]
         for other in found[1:]:
-            self.merge(row.id, other)
+            self.merge(row.id, other.id)
         if found[1:]:
             row = self._locked_row(row.id)
-        self._adopt(row, connection, change)
-        moved = self._write_fields(row, change)
+        over = not created and self._is_over(row, change)
+        live = live and not over
+        if not over:
+            self._adopt(row, connection, change)
+        moved, standing = self._write_fields(row, change)
         customer = LifecycleStage.read(row.facts.get("lifecycle_stage")) in WON_STAGES
         row.routable = row.routable or (live and not customer)
         rescore = created or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
         row.version += int(rescore and not created)
         row.touched_at = self._clock.now()
         row.save()
-        self._name(row.id, tokens)
-        return Applied(row.id, tuple(moved), rescore, created)
+        self._name(row, tokens)
+        return Applied(row.id, moved, standing, rescore, created)
 
     def add_engagements(self, connection: str, events: Sequence[EngagementEvent], lead_id: int, *, live: bool) -> int:
         """Add acts to the lead's set; returns how many were not there yet. Live ones may move the score."""
@@ -164,64 +172,103 @@ class Leads:
                 LeadRow.update({LeadRow.outcome: outcome.value, LeadRow.outcome_at: at}).where(LeadRow.id == lead_id).execute()
 
     def merge(self, survivor: int, other: int) -> None:
-        """Fold one lead into another: its names, acts and changes become the survivor's. An existing owner survives."""
-        if survivor == other:
-            return
+        """Fold one lead into another: its names, acts, changes and decisions become the survivor's. An existing owner survives."""
         keep, gone = self._locked_row(survivor), self._locked_row(other)
         if keep.id == gone.id:
             return
-        for table in (Identity, ChangeRow, EngagementRow, InboundEvent):
+        for table in (Identity, InboundEvent, DecisionRow):
             table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
-        older = LeadChange(
-            event_key="",
-            external_id=keep.external_id or "",
-            occurred_at=gone.created_at,
-            kind=ChangeKind.MERGED,
-            fields=self._open(gone).fields,
-            extra=gone.extra,
-        )
-        self._write_fields(keep, older, fill_only=True)
+        self._hand_over_sealed(keep, gone)
+        self._hand_over_assignments(keep, gone)
+        self._join_fields(keep, gone)
         keep.created_at = min(keep.created_at, gone.created_at)
-        keep.owner_id = keep.owner_id or gone.owner_id
+        if keep.owner_id is None:
+            keep.owner_id, keep.pinned = gone.owner_id, gone.pinned
         keep.routable = keep.routable or gone.routable
+        if gone.outcome_at is not None and (keep.outcome_at is None or gone.outcome_at > keep.outcome_at):
+            keep.outcome, keep.outcome_at = gone.outcome, gone.outcome_at
+        keep.last_engaged_at = max(filter(None, (keep.last_engaged_at, gone.last_engaged_at)), default=None)
         keep.version += 1
-        keep.save()
+        home = (gone.connection, gone.external_id)
         LeadRow.update({LeadRow.merged_into: keep.id, LeadRow.routable: False, LeadRow.external_id: None}).where(
             LeadRow.id == gone.id
         ).execute()
-        if keep.external_id is None and gone.external_id is not None:
-            LeadRow.update({LeadRow.connection: gone.connection, LeadRow.external_id: gone.external_id}).where(
-                LeadRow.id == keep.id
+        LeadRow.update({LeadRow.merged_into: keep.id}).where(LeadRow.merged_into == gone.id).execute()
+        if keep.external_id is None and home[1] is not None:
+            keep.connection, keep.external_id = home
+        keep.save()
+
+    def _hand_over_sealed(self, keep: LeadRow, gone: LeadRow) -> None:
+        """Acts and changes go over, sealed anew: each person's values open under that person's key alone."""
+        theirs, ours = self._vault.person(gone.data_key), self._vault.person(keep.data_key)
+        tables: tuple[Any, ...] = (ChangeRow, EngagementRow)
+        for table in tables:
+            for row in list(table.select(table.id, table.sealed).where(table.lead_id == gone.id)):
+                sealed = ours.seal_json(theirs.open_json(row.sealed)) if row.sealed else None
+                table.update({table.lead_id: keep.id, table.sealed: sealed}).where(table.id == row.id).execute()
+
+    def _hand_over_assignments(self, keep: LeadRow, gone: LeadRow) -> None:
+        """Who held the one, held the other; of two open assignments the survivor's stays. Cards go along where there is none."""
+        held = (AssignmentRow.lead_id == keep.id) & AssignmentRow.closed_at.is_null()
+        theirs = AssignmentRow.lead_id == gone.id
+        if AssignmentRow.select().where(held).exists():
+            AssignmentRow.update({AssignmentRow.closed_at: self._clock.now(), AssignmentRow.closed_as: "merged"}).where(
+                theirs & AssignmentRow.closed_at.is_null()
             ).execute()
+        AssignmentRow.update({AssignmentRow.lead_id: keep.id}).where(theirs).execute()
+        ours = [row.destination for row in CardRow.select(CardRow.destination).where(CardRow.lead_id == keep.id)]
+        CardRow.update({CardRow.lead_id: keep.id}).where((CardRow.lead_id == gone.id) & CardRow.destination.not_in(ours)).execute()
+
+    def _join_fields(self, keep: LeadRow, gone: LeadRow) -> None:
+        """Of each field the newer value stands, as if all changes had come to one lead."""
+        person = self._vault.person(keep.data_key)
+        sealed = person.open_json(keep.sealed) if keep.sealed else {}
+        facts, extra, times = dict(keep.facts), dict(keep.extra), dict(keep.field_times)
+        opened = self._open(gone)
+        for name, at in gone.field_times.items():
+            key = name.removeprefix("extra.")
+            value = opened.extra.get(key) if name.startswith("extra.") else opened.fields.get(key)
+            place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
+            if name in times and (times[name], _rank(place.get(key))) >= (at, _rank(value)):
+                continue
+            times[name], place[key] = at, value
+        keep.sealed, keep.facts, keep.extra, keep.field_times = person.seal_json(sealed), facts, extra, times
 
     def erase(self, lead_id: int) -> list[str]:
-        """Shred the person's key and empty the record; returns the tokens for the tombstone."""
+        """Shred the person's key and empty the record, and those merged into it; returns the tokens for the tombstone."""
         with self._db.transaction():
             tokens = [row.token for row in Identity.select().where(Identity.lead_id == lead_id)]
-            Identity.delete().where(Identity.lead_id == lead_id).execute()
-            EngagementRow.delete().where(EngagementRow.lead_id == lead_id).execute()
-            ChangeRow.delete().where(ChangeRow.lead_id == lead_id).execute()
+            records = [lead_id, *(row.id for row in LeadRow.select(LeadRow.id).where(LeadRow.merged_into == lead_id))]
+            for table in (Identity, EngagementRow, ChangeRow):
+                table.delete().where(table.lead_id.in_(records)).execute()
             LeadRow.update(
                 {
                     LeadRow.data_key: None,
                     LeadRow.sealed: None,
                     LeadRow.facts: {},
                     LeadRow.extra: {},
+                    LeadRow.field_times: {},
                     LeadRow.erased: True,
                     LeadRow.routable: False,
                     LeadRow.external_id: None,
                 }
-            ).where(LeadRow.id == lead_id).execute()
+            ).where(LeadRow.id.in_(records)).execute()
             return tokens
 
-    def retire(self, lead_id: int) -> None:
-        """The CRM deleted the record: keep the history, route it no more."""
-        with self._db.connected():
-            LeadRow.update({LeadRow.routable: False, LeadRow.owner_id: None}).where(LeadRow.id == lead_id).execute()
+    def retire(self, lead_id: int, at: datetime) -> bool:
+        """The CRM deleted the record: keep the history, route it no more. False when something newer says that it lives."""
+        later = (ChangeRow.lead_id == lead_id) & (ChangeRow.occurred_at > at) & (ChangeRow.kind != ChangeKind.DELETED.value)
+        if ChangeRow.select().where(later).exists():
+            return False
+        ChangeRow.insert(lead_id=lead_id, occurred_at=at, kind=ChangeKind.DELETED.value, origin="").execute()
+        LeadRow.update({LeadRow.routable: False, LeadRow.owner_id: None, LeadRow.external_id: None}).where(
+            LeadRow.id == lead_id
+        ).execute()
+        return True
 
     def also_known_as(self, lead_id: int, connection: str, external_id: str) -> None:
         """Give the lead one more id in a connection, as after a merge in the CRM, and make it the one we write to."""
-        self._name(lead_id, self.tokens(connection, external_id, {}))
+        self._name(self._locked_row(lead_id), self.tokens(connection, external_id, {}))
         LeadRow.update({LeadRow.external_id: external_id}).where(
             (LeadRow.id == lead_id) & (LeadRow.connection == connection)
         ).execute()
@@ -305,7 +352,7 @@ class Leads:
                     act.properties,
                     person.open_json(act.sealed) if act.sealed else None,
                 )
-                for act in acts.order_by(EngagementRow.occurred_at, EngagementRow.id)
+                for act in acts.order_by(EngagementRow.occurred_at, EngagementRow.kind, EngagementRow.event_key)
             )
             return LeadHistory(row.id, row.created_at, as_of, facts, engagements, extra)
 
@@ -366,50 +413,86 @@ class Leads:
         if created and created < row.created_at:
             row.created_at = created
 
-    def _write_fields(self, row: LeadRow, change: LeadChange, *, fill_only: bool = False) -> list[str]:
-        """Apply each field that is newer than what stands there; keep the change for replay. Returns the fields that moved."""
+    def _write_fields(self, row: LeadRow, change: LeadChange) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Apply each field that is newer than what stands there; keep the change for replay.
+
+        Returns the fields that moved, and those that stand as the change says.
+        """
         person = self._vault.person(row.data_key)
         sealed = person.open_json(row.sealed) if row.sealed else {}
         facts, extra, times = dict(row.facts), dict(row.extra), dict(row.field_times)
         at = to_ms(change.occurred_at)
-        moved: dict[str, FieldValue] = {}
-        for name, value in [*change.fields.items(), *((f"extra.{name}", value) for name, value in change.extra.items())]:
-            place, key = (
-                (sealed, name) if name in PERSONAL else (facts, name) if name in OPEN else (extra, name.removeprefix("extra."))
-            )
-            old, known = place.get(key), times.get(name)
-            if fill_only and old is not None:
+        given = {name: value for name, value in change.fields.items() if name in CANONICAL}
+        given |= {f"extra.{name}": value for name, value in change.extra.items()}
+        moved: list[str] = []
+        standing: list[str] = []
+        for name, value in given.items():
+            place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
+            key = name.removeprefix("extra.")
+            old = place.get(key)
+            if name in times and (times[name], _rank(old)) >= (at, _rank(value)):
                 continue
-            if known is not None and (at < known or (at == known and str(value) <= str(old))):
-                continue
-            times[name] = at
+            times[name], place[key] = at, value
+            standing.append(name)
             if value != old:
-                place[key] = value
-                moved[name] = value
+                moved.append(name)
         row.sealed, row.facts, row.extra, row.field_times = person.seal_json(sealed), facts, extra, times
-        if change.fields or change.extra:
+        if given or change.kind is ChangeKind.RESTORED:
             ChangeRow.insert(
                 lead_id=row.id,
                 occurred_at=change.occurred_at,
                 kind=change.kind.value,
                 origin=change.origin.value,
-                sealed=person.seal_json({**change.fields, **{f"extra.{name}": value for name, value in change.extra.items()}}),
+                sealed=person.seal_json(given),
             ).execute()
-        return list(moved)
+        return tuple(moved), tuple(standing)
 
-    def _name(self, lead_id: int, tokens: Sequence[tuple[str, str]]) -> None:
+    def _name(self, row: LeadRow, tokens: Sequence[tuple[str, str]]) -> None:
+        """Let the tokens name this lead. One that names another lead by now is the same person's, or has changed hands."""
         for kind, token in tokens:
-            Identity.insert(kind=kind, token=token, lead_id=lead_id).on_conflict_ignore().execute()
+            if Identity.insert(kind=kind, token=token, lead_id=row.id).on_conflict_ignore().as_rowcount().execute():
+                continue
+            named = Identity.get((Identity.kind == kind) & (Identity.token == token))
+            if named.lead_id == row.id:
+                continue
+            if kind == "email" and self._differs(self._locked_row(named.lead_id), self._email(row)):
+                Identity.update({Identity.lead_id: row.id}).where(Identity.id == named.id).execute()
+            elif kind != "phone":  # made by another process at this very moment
+                self.merge(row.id, named.lead_id)
+
+    def _same_person(self, tokens: Sequence[tuple[str, str]], change: LeadChange) -> list[LeadRow]:
+        """The leads that these tokens name, locked, most trusted first. A shared phone, or an address that was given to
+        somebody else, does not make one person of two with different addresses."""
+        rows = [self._locked_row(lead_id) for lead_id in self.find(tokens)]
+        if not rows:
+            return []
+        certain = set(self.find(tokens[:1])) if change.external_id else set()
+        email = change.fields.get("email") or (self._email(rows[0]) if certain else None)
+        return [row for row in rows if row.id in certain or not self._differs(row, email)]
+
+    def _email(self, row: LeadRow) -> FieldValue:
+        return self._vault.person(row.data_key).open_json(row.sealed).get("email") if row.sealed else None
+
+    def _differs(self, row: LeadRow, email: FieldValue) -> bool:
+        known = self._email(row)
+        return known is not None and email is not None and known != email
+
+    def _is_over(self, row: LeadRow, change: LeadChange) -> bool:
+        """True for a late notice of what was before the record was deleted."""
+        if row.routable or change.kind is ChangeKind.RESTORED:
+            return False
+        deleted = (ChangeRow.lead_id == row.id) & (ChangeRow.kind == ChangeKind.DELETED.value)
+        return bool(ChangeRow.select().where(deleted & (ChangeRow.occurred_at >= change.occurred_at)).exists())
 
     def _facts_at(self, lead_id: int, person: PersonSeal, as_of: datetime) -> tuple[dict[str, FieldValue], dict[str, FieldValue]]:
         facts: dict[str, FieldValue] = {}
         extra: dict[str, FieldValue] = {}
-        times: dict[str, tuple[int, str]] = {}
+        times: dict[str, tuple[int, tuple[str, str]]] = {}
         rows = ChangeRow.select().where((ChangeRow.lead_id == lead_id) & (ChangeRow.occurred_at <= as_of))
         for row in rows:
             for name, value in (person.open_json(row.sealed) if row.sealed else {}).items():
-                mark = (to_ms(row.occurred_at), str(value))
-                if times.get(name, (-1, "")) < mark:
+                mark = (to_ms(row.occurred_at), _rank(value))
+                if name not in times or times[name] < mark:
                     times[name] = mark
                     (extra if name.startswith("extra.") else facts)[name.removeprefix("extra.")] = value
         return facts, extra
@@ -434,3 +517,8 @@ class Leads:
             routable=row.routable,
             erased=row.erased,
         )
+
+
+def _rank(value: FieldValue) -> tuple[str, str]:
+    """Which of two values of one moment stands: any order will do that does not depend on which came first."""
+    return str(value), type(value).__name__

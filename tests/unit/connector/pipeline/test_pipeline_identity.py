@@ -1,0 +1,241 @@
+"""Merging: one person, one lead, one owner; and two persons stay two. What is deleted stays deleted whatever comes late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from connector import commands
+from connector.commands import Actor
+from connector.testing import NOON
+from leads.enums import ChangeKind, EngagementKind, Outcome, Role
+from leads.records import LeadChange
+from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
+
+EARLIER = NOON - timedelta(hours=2)
+BOSS = Actor("cli", "boss", Role.ADMIN)
+
+
+def test_two_leads_that_turn_out_to_be_one_person_join_with_everything_they_had(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, first_name="Ann", title="Clerk", phone="+49 30 1234567"))
+    desk.tell(MAIL, act("ann@corp.example", EARLIER, text="call me"))
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert desk.house.leads.count() == 1
+    history = desk.house.leads.history(lead.id, NOON)
+    assert history is not None
+    assert [one.text for one in history.engagements] == ["call me"], "sealed under the other's key, and still readable"
+    assert history.facts["title"] == "Clerk"
+    before = desk.house.leads.history(lead.id, EARLIER)
+    assert before is not None
+    assert before.facts.get("email") == "ann@corp.example", "the e-mail tool knew it then"
+    assert desk.run() > 0
+    assert desk.house.scores.newest(lead.id) is not None
+
+
+def test_of_two_values_the_newer_survives_a_merge_whichever_lead_had_it(desk: Desk) -> None:
+    for survivor, times in (("11", (EARLIER, NOON)), ("12", (NOON, EARLIER))):
+        email = f"a{survivor}@corp.example"
+        desk.tell(CRM, change(f"x{survivor}", times[1], email=email, title="newer" if times[1] > times[0] else "older"))
+        desk.tell(CRM, change(survivor, times[0], title="newer" if times[0] > times[1] else "older"))
+        desk.tell(CRM, change(survivor, NOON, email=email))
+        history = desk.house.leads.history(desk.lead(survivor), NOON)
+        assert history is not None
+        assert history.facts["title"] == "newer"
+
+
+@pytest.mark.parametrize("owned", ["survivor", "other", "both"])
+def test_an_existing_owner_survives_a_merge_and_holds_it_alone(desk: Desk, owned: str) -> None:
+    house = desk.house
+    desk.tell(CRM, change("1", EARLIER, title="CEO"))
+    desk.tell(CRM, change("2", EARLIER, email="ann@corp.example"))
+    first, second = desk.lead("1"), desk.lead("2")
+    if owned in ("survivor", "both"):
+        commands.reassign(house, first, "1", BOSS, "")
+    if owned in ("other", "both"):
+        commands.reassign(house, second, "2", BOSS, "")
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    merged = house.leads.get(second)
+    assert merged is not None
+    assert merged.id == first
+    holder = "2" if owned == "other" else "1"
+    assignment = house.decisions.open_assignment(first)
+    assert assignment is not None
+    assert (merged.owner_id, assignment.rep_id) == (holder, holder)
+    assert house.decisions.open_counts() == {holder: 1}, "the load of whoever lost it is given back"
+    assert house.decisions.open_assignment(second) is None
+    assert merged.pinned
+    rep = Actor("slack", "U", Role.REP, holder)
+    assert commands.accept(house, second, rep).ok, "a click on the other's card still reaches the lead"
+    desk.run()
+    assert house.decisions.open_counts() == {holder: 1}
+
+
+def test_colleagues_behind_one_switchboard_number_stay_two(desk: Desk) -> None:
+    number = "+49 30 9876543"
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", phone=number))
+    desk.tell(CRM, change("2", EARLIER, email="bo@corp.example", phone=number))
+    desk.tell(CRM, change("1", NOON, phone=number, title="CEO"))
+    desk.tell(CRM, change("2", NOON, phone=number, title="Clerk"))
+    assert desk.lead("1") != desk.lead("2")
+    assert desk.house.leads.count() == 2
+    titles = [lead.fields["title"] for name in ("1", "2") if (lead := desk.house.leads.get(desk.lead(name)))]
+    assert titles == ["CEO", "Clerk"]
+
+
+def test_an_address_that_was_given_to_somebody_else_follows_its_new_holder(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="sales@corp.example"))
+    desk.tell(CRM, change("1", EARLIER + timedelta(hours=1), email="ann@corp.example"))
+    desk.tell(CRM, change("2", NOON, email="sales@corp.example"))
+    assert desk.lead("1") != desk.lead("2")
+    desk.tell(MAIL, act("sales@corp.example"))
+    history = desk.house.leads.history(desk.lead("2"), NOON)
+    assert history is not None
+    assert len(history.engagements) == 1
+
+
+def test_an_old_address_still_finds_its_person(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@old.example"))
+    desk.tell(CRM, change("1", NOON, email="ann@new.example"))
+    desk.tell(MAIL, act("ann@old.example"))
+    assert desk.house.leads.count() == 1
+
+
+def merge_event(into: str, *gone: str) -> LeadChange:
+    return LeadChange(f"m{into}{gone}", into, NOON, ChangeKind.MERGED, merged_ids=gone)
+
+
+def test_a_merge_in_the_crm_is_followed_and_a_deletion_of_the_lesser_record_ends_nothing(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example"), change("2", EARLIER, email="ann@home.example"))
+    desk.run()
+    desk.tell(CRM, merge_event("3", "1", "2"))
+    desk.tell(CRM, change("2", NOON + timedelta(seconds=1), ChangeKind.DELETED))
+    desk.run()
+    lead = desk.house.leads.get(desk.lead("3"))
+    assert lead is not None
+    assert {desk.lead(one) for one in ("1", "2", "3")} == {lead.id}
+    assert lead.external_id == "3"
+    assert lead.routable
+    assert desk.house.leads.count() == 1
+    assert sum(desk.house.decisions.open_counts().values()) == 1
+
+
+def test_a_merge_of_records_nobody_heard_of_is_nothing(desk: Desk) -> None:
+    assert desk.states(desk.tell(CRM, merge_event("3", "1", "2"))) == ["ignored"]
+    assert desk.house.leads.count() == 0
+
+
+def test_a_deleted_record_is_not_brought_back_by_what_comes_late(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example"))
+    desk.run()
+    lead_id = desk.lead("1")
+    desk.tell(CRM, change("1", NOON, ChangeKind.DELETED))
+    desk.tell(CRM, change("1", EARLIER + timedelta(minutes=1), title="CEO"))
+    desk.tell(MAIL, act("ann@corp.example"))
+    desk.run()
+    lead = desk.house.leads.get(lead_id)
+    assert lead is not None
+    assert (lead.routable, lead.owner_id) == (False, None)
+    assert desk.house.decisions.open_assignment(lead_id) is None
+    again = desk.tell(CRM, change("1", NOON, ChangeKind.DELETED))
+    assert desk.states(again) == ["ignored"]
+
+
+@pytest.mark.parametrize("order", [("deleted", "restored"), ("restored", "deleted")])
+def test_a_restored_record_lives_whichever_notice_comes_first(desk: Desk, order: tuple[str, str]) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example"))
+    said = {
+        "deleted": change("1", EARLIER + timedelta(minutes=5), ChangeKind.DELETED),
+        "restored": change("1", EARLIER + timedelta(minutes=9), ChangeKind.RESTORED),
+    }
+    for what in order:
+        desk.tell(CRM, said[what])
+    desk.run()
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert (lead.routable, lead.external_id) == (True, "1")
+    assert desk.house.decisions.open_assignment(lead.id) is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"), [({"lifecycle_stage": "customer"}, Outcome.WON), ({"lead_status": "Unqualified"}, Outcome.LOST)]
+)
+def test_a_lead_that_ended_is_not_given_out_again(desk: Desk, fields: dict[str, str], outcome: Outcome) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", title="CEO"))
+    desk.run()
+    lead_id, made = desk.lead("1"), len(desk.crm.made)
+    desk.tell(CRM, change("1", NOON, **fields))
+    desk.run()
+    desk.tell(MAIL, act("ann@corp.example", kind=EngagementKind.EMAIL_REPLIED))
+    desk.tell(CRM, change("1", NOON, title="Chairwoman"))
+    desk.run()
+    lead = desk.house.leads.get(lead_id)
+    assert lead is not None
+    assert lead.outcome is outcome
+    assert desk.house.decisions.open_assignment(lead_id) is None
+    assert len(desk.crm.made) == made, "nobody is told to follow it up"
+
+
+def test_an_owner_set_in_the_crm_holds_and_is_pinned(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", owner_id="101"))
+    desk.run()
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert lead.owner_id == "2"
+    desk.tell(CRM, change("1", NOON, owner_id="102"))
+    desk.run()
+    lead = desk.house.leads.get(desk.lead("1"))
+    assignment = desk.house.decisions.open_assignment(desk.lead("1"))
+    assert lead is not None
+    assert assignment is not None
+    assert (lead.owner_id, assignment.rep_id, lead.pinned) == ("3", "3", True)
+    assert desk.house.decisions.open_counts() == {"3": 1}
+
+
+def test_an_owner_taken_away_before_the_decision_is_not_kept(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", owner_id="102"))
+    desk.tell(CRM, change("1", NOON, owner_id=None))
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert lead.owner_id is None
+    desk.run()
+    decision = desk.house.decisions.newest(lead.id)
+    assert decision is not None
+    assert decision.outcome.value == "assigned"
+
+
+def test_a_person_may_take_our_owner_away_or_bring_an_earlier_one_back(desk: Desk) -> None:
+    """Our own write comes back as an echo and is dropped: the CRM's fields must not be read as if it had not been."""
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", owner_id="100"))
+    desk.run()
+    lead_id = desk.lead("1")
+    commands.reassign(desk.house, lead_id, "2", BOSS, "")
+    desk.run()
+    desk.clock.move(60)
+    desk.tell(CRM, change("1", desk.clock.now(), owner_id="100"))
+    desk.run()
+    assert desk.house.decisions.open_counts() == {"1": 1}
+    desk.clock.move(60)
+    commands.reassign(desk.house, lead_id, "3", BOSS, "")
+    desk.run()
+    desk.clock.move(60)
+    desk.tell(CRM, change("1", desk.clock.now(), owner_id=None))
+    assert desk.house.decisions.open_counts() == {}
+    desk.run()
+    assert sum(desk.house.decisions.open_counts().values()) == 1
+    decision = desk.house.decisions.newest(lead_id)
+    assert decision is not None
+    assert decision.outcome.value == "assigned"
+
+
+def test_of_two_persons_choices_the_later_stands_whichever_we_hear_of_first(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, email="ann@corp.example"))
+    desk.run()
+    chosen_in_the_crm = change("1", desk.clock.now(), owner_id="102")
+    desk.clock.move(5)
+    commands.reassign(desk.house, desk.lead("1"), "2", BOSS, "")
+    desk.clock.move(5)
+    desk.tell(CRM, chosen_in_the_crm)
+    assert desk.house.decisions.open_counts() == {"2": 1}
