@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 
 from bots.slack.app import Store, build_app
@@ -21,11 +23,9 @@ class SocketMode:
         self._handler: AsyncSocketModeHandler | None = None
 
     async def start(self) -> None:
-        """Connect; returns once connected, and reconnects by itself from then on. Call it inside the running loop.
-
-        Raises what the connection raises when Slack cannot be reached or refuses the token; then nothing is left open.
-        """
-        handler = AsyncSocketModeHandler(build_app(self._settings, self._store), self._token)
+        """Connect, trying every ten seconds until Slack takes us; reconnects by itself from then on. Call it inside the running
+        loop. Cancelled, it leaves nothing open."""
+        handler = AsyncSocketModeHandler(build_app(self._settings, self._store), self._token, logger=_log())
         try:
             await handler.connect_async()  # type: ignore[no-untyped-call]
         except BaseException:
@@ -38,3 +38,10 @@ class SocketMode:
         if self._handler is not None:
             await self._handler.close_async()  # type: ignore[no-untyped-call]
             self._handler = None
+
+
+def _log() -> logging.Logger:
+    """Shows that Slack cannot be reached or refuses the token, and not what it sends: that names people."""
+    log = logging.getLogger("bots.slack.socket")
+    log.setLevel(logging.ERROR)
+    return log

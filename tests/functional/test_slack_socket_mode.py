@@ -11,7 +11,6 @@ import pytest
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
-from slack_sdk.errors import SlackApiError
 
 from bots.slack.socket_mode import SocketMode
 from connector.errors import Configuration
@@ -62,6 +61,11 @@ class FakeSlack:
 Store = Callable[[dict[str, Any], str, bytes], Awaitable[None]]
 
 
+def socket_settings(server: TestServer) -> SlackSettings:
+    base_url = f"http://127.0.0.1:{server.port}/api/"
+    return SlackSettings(base_url=base_url, mode="socket", bot_token=SecretStr("xoxb"), app_token=SecretStr("xapp-secret"))
+
+
 @asynccontextmanager
 async def connected(store: Store) -> AsyncIterator[FakeSlack]:
     slack = FakeSlack()
@@ -69,9 +73,7 @@ async def connected(store: Store) -> AsyncIterator[FakeSlack]:
     app.router.add_post("/api/apps.connections.open", slack.open)
     app.router.add_get("/link", slack.link)
     async with TestServer(app) as server:
-        base_url = f"http://127.0.0.1:{server.port}/api/"
-        settings = SlackSettings(base_url=base_url, mode="socket", bot_token=SecretStr("xoxb"), app_token=SecretStr("xapp-secret"))
-        socket = SocketMode(settings, store)
+        socket = SocketMode(socket_settings(server), store)
         await socket.start()
         try:
             yield slack
@@ -116,24 +118,33 @@ def test_what_could_not_be_stored_is_not_acknowledged() -> None:
     assert len(tried) == len(ENVELOPES)
 
 
-def test_a_refused_token_is_an_error_and_leaves_nothing_open() -> None:
+def test_a_refused_token_is_shown_and_waiting_for_a_better_one_can_be_stopped(caplog: pytest.LogCaptureFixture) -> None:
     async def store(payload: dict[str, Any], key: str, raw: bytes) -> None: ...
 
-    async def refuse(request: web.Request) -> web.Response:
-        return web.json_response({"ok": False, "error": "invalid_auth"})
-
     async def go() -> None:
+        asked = asyncio.Event()
+
+        async def refuse(request: web.Request) -> web.Response:
+            asked.set()
+            return web.json_response({"ok": False, "error": "invalid_auth"})
+
         app = web.Application()
         app.router.add_post("/api/apps.connections.open", refuse)
         async with TestServer(app) as server:
             base_url = f"http://127.0.0.1:{server.port}/api/"
-            settings = SlackSettings(base_url=base_url, mode="socket", bot_token=SecretStr("xoxb"), app_token=SecretStr("xapp"))
-            socket = SocketMode(settings, store)
-            with pytest.raises(SlackApiError, match="invalid_auth"):
-                await asyncio.wait_for(socket.start(), 10)
-            await socket.stop()
+            settings = SlackSettings(
+                base_url=base_url, mode="socket", bot_token=SecretStr("xoxb"), app_token=SecretStr("xapp-secret")
+            )
+            starting = asyncio.create_task(SocketMode(settings, store).start())
+            await asyncio.wait_for(asked.wait(), 10)
+            while "invalid_auth" not in caplog.text:
+                await asyncio.sleep(0)
+            starting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await starting
 
-    asyncio.run(go())
+    asyncio.run(asyncio.wait_for(go(), 20))
+    assert "xapp-secret" not in caplog.text
 
 
 def test_socket_mode_needs_its_token() -> None:
