@@ -29,20 +29,30 @@ class Database:
         self.raw = _connect(url)
         self.is_sqlite = isinstance(self.raw, peewee.SqliteDatabase)
         self._depth = threading.local()
+        self._writing = threading.RLock()
         PROXY.initialize(self.raw)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction in this thread; a nested one joins as a savepoint. On SQLite it takes the write lock at once.
 
+        SQLite lets writers that wait sleep and poll, ever longer; the threads of one process queue for a lock of our own instead.
         Raises `Retriable` when the database is locked or out of reach.
         """
-        with self.connected():
+        with self._turn(), self.connected():
             try:
                 with self.raw.atomic():
                     yield
             except peewee.OperationalError as error:
                 raise Retriable(f"The database did not answer ({type(error).__name__}).") from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        with self._writing:
+            yield
 
     @contextmanager
     def connected(self) -> Iterator[None]:

@@ -12,6 +12,8 @@ from connector.vault import Vault
 from leads.records import FieldValue
 
 ECHO_WINDOW = timedelta(minutes=30)
+#: The canonical fields that we write; a change of any other is never an echo.
+NOTED = frozenset({"owner_id", "lifecycle_stage"})
 
 
 class Echoes:
@@ -33,7 +35,7 @@ class Echoes:
 
     def is_echo(self, connection: str, external_id: str, values: Mapping[str, FieldValue]) -> bool:
         """True when every given field holds what we wrote there within the window."""
-        if not values:
+        if not values or not set(values) <= NOTED:
             return False
         since = self._clock.now() - ECHO_WINDOW
         with self._db.connected():

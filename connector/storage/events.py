@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from connector.clock import Clock
 from connector.storage.db import Database
@@ -12,6 +11,7 @@ from connector.storage.models import InboundEvent as Row
 from leads.records import InboundEvent
 
 KEY_LENGTH = 120
+TAKEN_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +36,34 @@ class Events:
         kept = {id(event) for key, event in by_key.items() if key not in known}
         return [event for event in events if id(event) in kept]
 
-    def note(
-        self, connection: str, event_key: str, inbox_id: int, state: str, *, at: datetime | None = None, note: str | None = None
-    ) -> bool:
-        """Take the event's key; false when another delivery took it first."""
-        query = Row.insert(
-            connection=connection,
-            event_key=event_key[:KEY_LENGTH],
-            inbox_id=inbox_id,
-            state=state,
-            note=note,
-            occurred_at=at or self._clock.now(),
-        )
-        return bool(query.on_conflict_ignore().as_rowcount().execute())
+    def take(self, connection: str, inbox_id: int, events: Sequence[InboundEvent]) -> list[InboundEvent]:
+        """Take the events' keys within the caller's transaction; returns those that no other delivery took first."""
+        now = self._clock.now()
+        won: set[str] = set()
+        for start in range(0, len(events), TAKEN_AT_ONCE):
+            rows = [
+                {
+                    "connection": connection,
+                    "event_key": event.event_key[:KEY_LENGTH],
+                    "inbox_id": inbox_id,
+                    "state": "applied",
+                    "occurred_at": getattr(event, "occurred_at", now),
+                }
+                for event in events[start : start + TAKEN_AT_ONCE]
+            ]
+            query = Row.insert_many(rows).on_conflict_ignore().returning(Row.event_key)
+            won |= {row.event_key for row in query.execute()}
+        return [event for event in events if event.event_key[:KEY_LENGTH] in won]
 
-    def settle(self, connection: str, event_key: str, seen: Seen) -> None:
-        """Say how the event ended."""
-        Row.update({Row.state: seen.state, Row.lead_id: seen.lead_id, Row.note: seen.note}).where(
-            (Row.connection == connection) & (Row.event_key == event_key[:KEY_LENGTH])
-        ).execute()
+    def settle(self, connection: str, ended: Mapping[str, Seen]) -> None:
+        """Say how the taken events ended, by key."""
+        alike: dict[Seen, list[str]] = {}
+        for key, seen in ended.items():
+            alike.setdefault(seen, []).append(key[:KEY_LENGTH])
+        for seen, keys in alike.items():
+            Row.update({Row.state: seen.state, Row.lead_id: seen.lead_id, Row.note: seen.note}).where(
+                (Row.connection == connection) & Row.event_key.in_(keys)
+            ).execute()
 
     def of_inbox(self, inbox_id: int) -> list[tuple[str, str, str | None]]:
         """(key, state, note) of each event of a delivery."""

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 BATCH_ROWS = 512
 WAITING_LIMIT = 4096
+WAITING_BYTES = 64 * 1024 * 1024
 #: How long the writer waits for SQLite's write lock before its batch is refused and the vendors are asked to come again.
 BUSY_MS = 4000
 #: Arrivals kept for the doorbell while the broker is slow; beyond it they are left to the clock.
@@ -154,6 +155,7 @@ class InboxWriter:
         self._loop: asyncio.AbstractEventLoop | None = None  # kept: asking for the running one is a system call each time
         self._failure: str | None = None
         self.waiting = 0
+        self._waiting_bytes = 0
 
     @property
     def failure(self) -> str | None:
@@ -187,12 +189,14 @@ class InboxWriter:
         loop = self._loop
         if loop is None or not self.running:
             raise StoreDown("The inbox writer is not running.", 5.0)
-        if self.waiting >= self._waiting_limit:
+        if self.waiting >= self._waiting_limit or self._waiting_bytes + len(delivery.body) > WAITING_BYTES:
             raise IntakeFull("Too many deliveries are waiting for the store.", 1.0)
         moment = to_ms(delivery.received_at)
-        values = (connection, delivery_key, moment, signed, seal_delivery(self._vault, delivery), trace_id, moment)
+        envelope = seal_delivery(self._vault, delivery)
+        values = (connection, delivery_key, moment, signed, envelope, trace_id, moment)
         waiting = _Waiting(values, loop.create_future())
         self.waiting += 1
+        self._waiting_bytes += len(envelope)
         self._gathered.append(waiting)
         if len(self._gathered) == 1 and not self._committing:
             loop.call_soon(self._hand_over)  # after whatever else is ready in this turn of the loop
@@ -260,6 +264,7 @@ class InboxWriter:
         self._committing = False
         self.waiting -= len(batch)
         for waiting in batch:
+            self._waiting_bytes -= len(waiting.values[4])
             if waiting.future.done():  # the client went away
                 continue
             if isinstance(waiting.outcome, Stored):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from connector.clock import Clock
@@ -32,14 +33,13 @@ class Privacy:
                 update={Consent.granted: granted, Consent.source: source, Consent.at: at},
             ).execute()
 
-    def refused(self, email: str | None, purpose: str) -> bool:
-        """True when the person refused this purpose on any channel and that word still stands."""
-        if not email:
-            return False
+    def refused(self, emails: Iterable[str], purpose: str) -> set[str]:
+        """Which of these people refused this purpose on any channel, and that word still stands."""
+        people = {self.person(email): email for email in emails}
         now = self._clock.now()
         with self._db.connected():
-            rows = Consent.select().where((Consent.person == self.person(email)) & (Consent.purpose == purpose))
-            return any(not row.granted and (row.expires_at is None or row.expires_at > now) for row in rows)
+            rows = Consent.select().where(Consent.person.in_(list(people)) & (Consent.purpose == purpose)) if people else ()
+            return {people[row.person] for row in rows if not row.granted and (row.expires_at is None or row.expires_at > now)}
 
     def bury(self, tokens: list[str]) -> None:
         """Keep the tokens of an erased person."""
@@ -47,7 +47,9 @@ class Privacy:
             for token in tokens:
                 Tombstone.insert(token=token, at=self._clock.now()).on_conflict_ignore().execute()
 
-    def buried(self, tokens: list[str]) -> bool:
-        """True when any of these tokens belongs to an erased person."""
+    def buried(self, tokens: Iterable[str]) -> set[str]:
+        """Which of these tokens belong to an erased person."""
+        wanted = list(tokens)
         with self._db.connected():
-            return bool(tokens) and Tombstone.select().where(Tombstone.token.in_(tokens)).exists()
+            rows = Tombstone.select().where(Tombstone.token.in_(wanted)) if wanted else ()
+            return {row.token for row in rows}
