@@ -152,16 +152,44 @@ def test_killing_its_processes_loses_and_doubles_nothing(installation: Installat
         eventually(lambda event_id=event_id: installation.send(event_id), timeout=60)
     assert installation.send(*acknowledged[:30]), "a repeat of what was acknowledged is acknowledged again"
 
+    assert wrong_counts(installation, {*acknowledged, *refused}, eventually) == {}
+
+
+@pytest.mark.needs_postgres
+@pytest.mark.parametrize(
+    "servers",
+    [
+        pytest.param(("redis_url",), marks=pytest.mark.needs_redis, id="redis"),
+        pytest.param(("redis_url", "rabbitmq_url"), marks=[pytest.mark.needs_redis, pytest.mark.needs_rabbitmq], id="rabbitmq"),
+    ],
+)
+def test_it_runs_on_servers_of_its_own(
+    installation: Installation, postgres_url: str, servers: tuple[str, ...], request: pytest.FixtureRequest, eventually: Wait
+) -> None:
+    addresses = [request.getfixturevalue(name) for name in servers]
+    installation.environment["LEADSWITCH_DATABASE_URL"] = postgres_url
+    installation.environment["LEADSWITCH_REDIS_URL"] = addresses[0]
+    installation.environment["LEADSWITCH_BROKER_URL"] = addresses[-1]
+    installation.run()
+    eventually(installation.ready, timeout=60)
+    assert "valkey" not in installation.pids()
+    event_ids = [f"p{number}" for number in range(20)]
+    assert all(installation.send(event_id) for event_id in event_ids)
+    assert wrong_counts(installation, set(event_ids), eventually) == {}
+    assert installation.stop() == 0
+
+
+def wrong_counts(installation: Installation, event_ids: set[str], eventually: Wait) -> dict[str, int]:
+    """Once the inbox is worked off: the events that did not become exactly one engagement of exactly one lead."""
     house = open_house(read_settings(installation.environment))
     try:
         eventually(lambda: not house.inbox.counts().get("pending"), timeout=60, what="the inbox was worked off")
-        expected = {*acknowledged, *refused}
         counts = {}
-        for event_id in expected:
+        for event_id in event_ids:
             found = house.leads.find(house.leads.tokens("", None, {"email": f"{event_id}@example.com"}))
             history = house.leads.history(found[0], house.clock.now()) if len(found) == 1 else None
             counts[event_id] = len(history.engagements) if history else 0
-        assert {event_id: count for event_id, count in counts.items() if count != 1} == {}
         assert house.deadletters.count() == 0
+        return {event_id: count for event_id, count in counts.items() if count != 1}
     finally:
         house.close()
