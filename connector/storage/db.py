@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -15,6 +15,7 @@ from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from connector.errors import Configuration, Retriable
 from connector.storage.models import PROXY
+from connector.storage.turns import Turns
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 15_000
@@ -29,30 +30,25 @@ class Database:
         self.raw = _connect(url)
         self.is_sqlite = isinstance(self.raw, peewee.SqliteDatabase)
         self._depth = threading.local()
-        self._writing = threading.RLock()
+        self._turns = Turns(_sqlite_path(url).with_suffix(".turns")) if self.is_sqlite else None
         PROXY.initialize(self.raw)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """A transaction in this thread; a nested one joins as a savepoint. On SQLite it takes the write lock at once.
 
-        SQLite lets writers that wait sleep and poll, ever longer; the threads of one process queue for a lock of our own instead.
         Raises `Retriable` when the database is locked or out of reach.
         """
-        with self._turn(), self.connected():
+        with self.turn(), self.connected():
             try:
                 with self.raw.atomic():
                     yield
             except peewee.OperationalError as error:
                 raise Retriable(f"The database did not answer ({type(error).__name__}).") from error
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self.is_sqlite:
-            yield
-            return
-        with self._writing:
-            yield
+    def turn(self) -> AbstractContextManager[None]:
+        """The turn at writing, on SQLite; PostgreSQL needs none. See `connector.storage.turns`."""
+        return self._turns.take() if self._turns else nullcontext()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -96,6 +92,8 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.raw.close_all()
+        if self._turns:
+            self._turns.close()
 
 
 def tuples(query: Any) -> list[tuple[Any, ...]]:
@@ -103,10 +101,15 @@ def tuples(query: Any) -> list[tuple[Any, ...]]:
     return list(query.tuples())
 
 
+def _sqlite_path(url: str) -> Path:
+    """The file of sqlite:///relative.db or sqlite:////absolute.db."""
+    return Path(unquote(urlsplit(url).path[1:]))
+
+
 def _connect(url: str) -> Any:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        path = Path(unquote(parts.path[1:]))  # sqlite:///relative.db, sqlite:////absolute.db
+        path = _sqlite_path(url)
         path.parent.mkdir(parents=True, exist_ok=True)
         return PooledSqliteDatabase(
             str(path),

@@ -243,7 +243,8 @@ class InboxWriter:
             if self._database.is_sqlite:
                 raw.execute_sql(f"PRAGMA busy_timeout = {BUSY_MS}")
         insert = _insert_sqlite if self._database.is_sqlite else _insert_postgresql
-        rows = insert(raw, len(batch), [value for waiting in batch for value in waiting.values])
+        with self._database.turn():
+            rows = insert(raw, len(batch), [value for waiting in batch for value in waiting.values])
         fresh = {(connection, key): row_id for row_id, connection, key in rows}
         self._failure = None
         arrivals = []
