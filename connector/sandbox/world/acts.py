@@ -58,4 +58,4 @@ def weigh(acts: tuple[Act, ...]) -> float:
     counts: dict[str, int] = {}
     for act in acts:
         counts[act.kind] = counts.get(act.kind, 0) + 1
-    return sum(ACTS[kind][2] * math.sqrt(count) for kind, count in counts.items())
+    return sum(ACTS[kind][2] * math.sqrt(count) for kind, count in counts.items() if kind in ACTS)

@@ -52,7 +52,7 @@ class Campaign:
 
 
 def _lead(rng: Random, number: int, seconds: float, owner_ids: tuple[str, ...]) -> CampaignLead:
-    nasty = words.NASTY_NAMES[number % len(words.NASTY_NAMES)] if number % 25 == 3 else None
+    nasty = words.NASTY_NAMES[number // 25 % len(words.NASTY_NAMES)] if number % 25 == 3 else None
     person = draw_person(rng, LIVE_FROM + number, nasty, with_email=number % 40 != 11)
     if number % 100 == 17:
         person.properties["message"] = words.INJECTED_MESSAGE

@@ -71,7 +71,7 @@ def draw_history(seed: int, count: int, now_ms: int, owner_ids: tuple[str, ...])
     past: list[PastContact] = []
     for number in range(count):
         age_days = 15 + 525 * rng.random()
-        nasty = words.NASTY_NAMES[number % len(words.NASTY_NAMES)] if number % 211 == 7 else None
+        nasty = words.NASTY_NAMES[number // 150 % len(words.NASTY_NAMES)] if number % 150 == 7 else None
         person = draw_person(rng, number, nasty, with_email=rng.random() > 0.02)
         created = now_ms - round(age_days * DAY_MS)
         acts = draw_acts(rng, person)
