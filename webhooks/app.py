@@ -48,17 +48,17 @@ def create_app(house: House | None = None, *, batch_rows: int = BATCH_ROWS) -> F
     _register_collectors(registry, house, writer)
     entrances = Entrances(house.settings, house.adapter, house.receiver, metrics)
     inbound = Inbound(entrances.find, writer, house.settings.public_url, house.clock, metrics)
-    return Front(inbound, _make_rest(house, writer, registry, owned))
+    return Front(inbound, _make_rest(house, writer, metrics, registry, owned))
 
 
-def _make_rest(house: House, writer: InboxWriter, registry: CollectorRegistry, owned: bool) -> Starlette:
+def _make_rest(house: House, writer: InboxWriter, metrics: IntakeMetrics, registry: CollectorRegistry, owned: bool) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()  # what start-up made stays for good: collections under load need not walk it again
         writer.start()
         try:
-            async with slack_socket(house, writer):
+            async with slack_socket(house, writer, metrics):
                 yield
         finally:
             await writer.stop()
@@ -71,7 +71,7 @@ def _make_rest(house: House, writer: InboxWriter, registry: CollectorRegistry, o
         Route("/metrics", make_metrics_endpoint(registry)),
         Mount("/api/v1", routes=make_api(house)),
         Route("/openapi.json", show_openapi),
-        *slack_routes(house, writer),
+        *slack_routes(house, writer, metrics),
     ]
     handlers: Any = {Problem: _answer_problem, HTTPException: _answer_http_exception, Exception: _answer_error}
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)

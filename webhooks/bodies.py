@@ -30,7 +30,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) ->
     `headers` have lower-case names. Raises `Problem` (413 over `limit` bytes, 408 too slow) and `ClientGone`.
     """
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
     parts: list[bytes] = []
     size = 0

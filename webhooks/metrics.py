@@ -8,14 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connector.errors import Retriable
 from connector.storage.census import Census
 from connector.storage.intake import InboxWriter
+
+log = structlog.get_logger(__name__)
 
 #: From a bare commit to the longest wait a vendor allows (Odoo: one second).
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -67,8 +71,14 @@ class CensusCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        counted = self._census()
         yield GaugeMetricFamily("leadswitch_intake_waiting", "Requests waiting for their commit.", value=self._writer.waiting)
+        try:
+            counted = self._census()
+        except Retriable as error:  # the counters of this process are worth showing without it
+            log.error("no census", error=str(error))
+            yield GaugeMetricFamily("leadswitch_database_up", "Whether the database answers.", value=0)
+            return
+        yield GaugeMetricFamily("leadswitch_database_up", "Whether the database answers.", value=1)
         yield GaugeMetricFamily("leadswitch_inbox_pending", "Deliveries stored and not worked off.", value=counted.inbox_pending)
         yield CounterMetricFamily("leadswitch_scores", "Scores made.", value=counted.scores)
         yield CounterMetricFamily("leadswitch_decisions", "Allocation decisions made.", value=counted.decisions)

@@ -6,6 +6,7 @@ import time
 
 from connector import commands
 from connector.bootstrap import House
+from connector.pipeline.ingest import PURPOSE
 from connector.pipeline.normalise import normalise
 from connector.storage.decisions import StoredDecision
 from connector.storage.reps import StoredRep
@@ -71,8 +72,8 @@ def add_lead(call: Call) -> StoredLeadOut:
 def _refuse_protected(house: House, change: LeadChange) -> None:
     """The erased stay erased, and who objected is not profiled."""
     email = change.fields.get("email")
-    tokens = house.leads.tokens("api", change.external_id or None, change.fields)
-    if house.privacy.buried([token for _, token in tokens]) or house.privacy.refused(str(email) if email else None, "profiling"):
+    tokens = [token for _, token in house.leads.tokens("api", change.external_id or None, change.fields)]
+    if house.privacy.buried(tokens) or house.privacy.refused([str(email)] if email else [], PURPOSE):
         raise Problem(409, "protected", "This person may not be stored.", "They were erased, or objected to profiling.")
 
 

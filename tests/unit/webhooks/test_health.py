@@ -52,6 +52,17 @@ def test_the_census_is_on_the_metrics_page(site: Any) -> None:
     assert site.counted("leadswitch_inbox_pending") == 0
 
 
+def test_metrics_without_a_database(site: Any) -> None:
+    assert site.counted("leadswitch_database_up") == 1
+    site.deliver(b"[]")
+    with site.house.db.transaction():
+        site.house.db.raw.execute_sql("DROP TABLE effect")
+    page = site.client.get("/metrics")
+    assert page.status_code == 200
+    assert site.counted("leadswitch_database_up") == 0
+    assert site.counted("leadswitch_deliveries_received_total", connection="crm") == 1
+
+
 def test_scores_and_decisions_are_counted(site: Any) -> None:
     from connector.testing import run_bells
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from connector.pipeline.ingest import ingest
 from connector.ports import Answer, Delivery
-from connector.testing import run_bells
 from leads.enums import Role
 
 BODY = json.dumps([{"eventId": 1, "subscriptionType": "contact.propertyChange", "objectId": 7, "occurredAt": 1_772_400_000_000,
@@ -138,7 +138,7 @@ def test_the_limit_itself_is_taken(site: Any) -> None:
 def test_what_cannot_be_read_is_kept_for_replay(site: Any, body: bytes, content_type: str) -> None:
     response = site.deliver(body, headers={"content-type": content_type})
     assert response.status_code == 200
-    run_bells(site.house)
+    ingest(site.house, [1])
     [row] = stored(site)
     assert row.state == "unknown"
     assert row.delivery.body == body

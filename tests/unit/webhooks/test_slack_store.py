@@ -47,6 +47,9 @@ def test_a_command_is_stored_before_it_is_acknowledged(house: House) -> None:
         assert first.status_code == 200
         assert send(client, house, COMMAND).status_code == 200  # Slack's own repeat
         assert send(client, house, COMMAND, secret="guessed").status_code == 401
+        page = client.get("/metrics").text
+    assert 'leadswitch_deliveries_received_total{connection="slack"} 1.0' in page
+    assert 'leadswitch_deliveries_duplicate_total{connection="slack"} 1.0' in page
     [row] = house.inbox.newest()
     assert (row.connection, row.signed) == ("slack", True)
     assert row.trace_id == first.headers["x-request-id"]

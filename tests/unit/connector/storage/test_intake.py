@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.ports import Delivery
+from connector.storage import intake
 from connector.storage.db import Database
 from connector.storage.intake import Arrival, InboxWriter, IntakeFull, Stored, StoreDown, open_delivery
 from connector.testing import NOON, TEST_KEYS
@@ -184,6 +185,23 @@ def test_too_many_who_wait_are_sent_away(database: Database, file: sqlite3.Conne
             return await asyncio.gather(*waiting)
 
     assert [stored.duplicate for stored in run(work())] == [False] * 5
+
+
+def test_what_waits_is_bounded_in_bytes_too(database: Database, file: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "WAITING_BYTES", 3_000)
+
+    async def work() -> Stored:
+        async with writing(database) as writer:
+            file.execute("BEGIN IMMEDIATE")
+            first = asyncio.ensure_future(writer.submit("crm", "k1", delivery(b"x" * 2_000), True, "t"))
+            await asyncio.sleep(0)
+            with pytest.raises(IntakeFull):
+                await writer.submit("crm", "k2", delivery(b"x" * 2_000), True, "t")
+            file.execute("ROLLBACK")
+            await first
+            return await writer.submit("crm", "k2", delivery(b"x" * 2_000), True, "t")
+
+    assert run(work()).duplicate is False
 
 
 def test_a_slow_doorbell_holds_up_no_acknowledgement(database: Database) -> None:
