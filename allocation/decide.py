@@ -20,6 +20,8 @@ from leads.results import Decision, Verdict
 #: The method of a decision that only records who has the lead already, and of one that a person made.
 KEPT: Final = "kept"
 PERSON: Final = "person"
+#: The method of a lead that was placed with others of its campaign.
+BATCH: Final = "batch"
 #: Gates that say a rep cannot take this lead, though they could take another one now.
 ABOUT_THE_LEAD: Final = (Gate.SKILL, Gate.TERRITORY, Gate.EXCLUDED)
 #: What `route_anyway` stops asking about, step by step, until somebody is found.
@@ -86,9 +88,9 @@ def decide(
     evenly at random, and every eligible rep's verdict states its propensity. A lead whose existing owner stays is booked on
     that owner's share: do not ask again for a lead already booked (use `keep`).
     """
-    sitting = _sit(lead, roster, policy, at, exclude, draw)
+    sitting = sit(lead, roster, policy, at, exclude, draw)
     plan = policy.plan(lead)
-    bench = _judge(sitting, plan)
+    bench = judge(sitting, plan)
     owned = _by_owner(sitting, bench, rotation)
     if owned:
         return owned
@@ -136,12 +138,25 @@ def override(
     return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.OVERRIDDEN, PERSON, because, charge)
 
 
+def place(
+    lead: LeadFacts,
+    rep_id: str,
+    roster: Sequence[Rep],
+    policy: Policy,
+    rotation: Rotation,
+    at: datetime,
+    because: str = "Best place for it among the leads of its campaign",
+) -> tuple[Decision, Rotation]:
+    """Record one lead of a planned batch (`allocation.batch`). Raises ValueError when there is no such rep."""
+    return _settled(lead, rep_id, roster, policy, rotation, at, DecisionOutcome.ASSIGNED, BATCH, because, True)
+
+
 def pass_back(rotation: Rotation, rep_id: str, policy: Policy, at: datetime) -> Rotation:
     """The ledger after a rep passed a lead on: credited back within the policy's limit. Not for a missed deadline."""
     return credit_reject(rotation, rep_id, at, policy.fairness)
 
 
-def _sit(
+def sit(
     lead: LeadFacts,
     roster: Sequence[Rep],
     policy: Policy,
@@ -149,11 +164,13 @@ def _sit(
     exclude: frozenset[str] = frozenset(),
     draw: float | None = None,
 ) -> Sitting:
+    """Lay out the inputs of a decision, the reps with what the policy file says of them."""
     reps = {rep.id: policy.settled(rep) for rep in roster}
     return Sitting(lead, reps, policy, Clocks(at, policy.calendar.zone), exclude, draw)
 
 
-def _judge(sitting: Sitting, plan: Plan, off: frozenset[Gate] = frozenset()) -> Bench:
+def judge(sitting: Sitting, plan: Plan, off: frozenset[Gate] = frozenset()) -> Bench:
+    """Ask the gates about every rep of the team."""
     closed: dict[str, Closed] = {}
     pool: dict[str, float] = {}
     eligible = []
@@ -185,26 +202,33 @@ def _book(ranking: Ranking, rep_id: str, lead: LeadFacts) -> Rotation:
     return give(ranking.field.rotation, ranking.field.parts, rep_id, ranking.sharing, lead.probability * lead.value)
 
 
-def _by_owner(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decision, Rotation] | None:
-    """The decision when an owner comes before any rotation: an active one who has not lost this lead."""
+def find_owner(sitting: Sitting, plan: Plan) -> tuple[OwnerKind, Rep] | None:
+    """The owner who comes before any rotation: an active one who has not lost this lead, by the policy's precedence."""
     lead, owners = sitting.lead, sitting.policy.owners
     for kind in owners.order:
-        owner = lead.existing_owner if kind is OwnerKind.EXISTING else lead.account_owner
-        rep = sitting.reps.get(owner or "")
+        rep = sitting.reps.get((lead.existing_owner if kind is OwnerKind.EXISTING else lead.account_owner) or "")
         if rep is None or not rep.active or rep.id in sitting.exclude:
             continue
         if not owners.wait_when_away:
-            closed = first_closed(rep, lead, bench.plan, sitting.policy, sitting.clocks)
+            closed = first_closed(rep, lead, plan, sitting.policy, sitting.clocks)
             if closed is not None and closed.gate is Gate.AVAILABILITY:
                 continue
-        ranking = _ranking(sitting, bench, rotation)
-        if kind is OwnerKind.EXISTING:
-            outcome, method, text = DecisionOutcome.KEPT, "existing_owner", "Already has this owner"
-        else:
-            outcome, method, text = DecisionOutcome.ASSIGNED, "account_owner", "Owns the account this lead belongs to"
-        decision = _decision(sitting, bench, ranking, rep.id, outcome, method, text)
-        return decision, _charged(sitting, bench, ranking, rep.id, rotation)
+        return kind, rep
     return None
+
+
+def _by_owner(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decision, Rotation] | None:
+    found = find_owner(sitting, bench.plan)
+    if found is None:
+        return None
+    kind, rep = found
+    if kind is OwnerKind.EXISTING:
+        outcome, method, text = DecisionOutcome.KEPT, "existing_owner", "Already has this owner"
+    else:
+        outcome, method, text = DecisionOutcome.ASSIGNED, "account_owner", "Owns the account this lead belongs to"
+    ranking = _ranking(sitting, bench, rotation)
+    decision = _decision(sitting, bench, ranking, rep.id, outcome, method, text)
+    return decision, _charged(sitting, bench, ranking, rep.id, rotation)
 
 
 def _charged(sitting: Sitting, bench: Bench, ranking: Ranking, rep_id: str, rotation: Rotation) -> Rotation:
@@ -254,7 +278,7 @@ def _nobody_free(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[De
         found = _overflow(sitting, bench, rotation, note)
     elif team.nobody_free is NobodyFree.ROUTE_ANYWAY:
         for off in ROUTE_ANYWAY:
-            relaxed = _judge(sitting, bench.plan, off)
+            relaxed = judge(sitting, bench.plan, off)
             found = found or _pick(sitting, relaxed, rotation, f"{note}, routed anyway")
     elif team.nobody_free is NobodyFree.DEFAULT:
         found = _default(sitting, bench, rotation, note)
@@ -271,7 +295,7 @@ def _overflow(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> 
     while team and team.nobody_free is NobodyFree.OVERFLOW and team.overflow:
         plan = sitting.policy.overflow_plan(bench.plan, team.overflow)
         team = plan.team
-        other = _judge(sitting, plan)
+        other = judge(sitting, plan)
         merged.update(other.closed)
         found = _pick(sitting, replace(other, closed=merged), rotation, f"{note}, so it went to team {team.name}")
         if found:
@@ -316,10 +340,10 @@ def _settled(
     text: str,
     charge: bool,
 ) -> tuple[Decision, Rotation]:
-    sitting = _sit(lead, roster, policy, at)
+    sitting = sit(lead, roster, policy, at)
     if rep_id not in sitting.reps:
         raise ValueError(f'there is no rep "{rep_id}" on the roster')
-    bench = _judge(sitting, policy.plan(lead))
+    bench = judge(sitting, policy.plan(lead))
     ranking = _ranking(sitting, bench, rotation)
     decision = _decision(sitting, bench, ranking, rep_id, outcome, method, text)
     return decision, _charged(sitting, bench, ranking, rep_id, rotation) if charge else rotation

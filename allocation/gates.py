@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -11,7 +11,7 @@ from allocation.hours import ALWAYS, Calendar, zone_of
 from allocation.policy import Plan, Policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken
 from allocation.terms import in_postcodes
-from leads.enums import Gate
+from leads.enums import Gate, Tier
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=366)
 NO_CAPS: Final = Caps()
@@ -128,32 +128,54 @@ def _off_hours_of(calendar: Calendar, clocks: Clocks) -> Closed | None:
 
 
 def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks) -> Closed | None:
+    """The first cap that is reached: the rep's over the team's over the policy's, then those of the lead's tier."""
     zone = rep.timezone or policy.calendar.zone
     caps = plan.caps if rep.caps == NO_CAPS else rep.caps.over(plan.caps)
-    closed = _over(caps, rep.open_leads, rep.recent, clocks, zone, "")
+    for limit, taken, words in _limits(caps, rep.open_leads, rep.recent, clocks, zone):
+        if taken >= limit:
+            return Closed(Gate.CAPACITY, words.format(taken=taken, kind="", limit=limit))
     tier_caps = policy.tier_caps.get(lead.tier)
-    if closed is not None or tier_caps is None:
-        return closed
-    recent = [taken for taken in rep.recent if taken.tier is lead.tier]
-    return _over(tier_caps, rep.open_by_tier.get(lead.tier, 0), recent, clocks, zone, f" of tier {lead.tier.value.upper()}")
+    if tier_caps is not None:
+        for limit, taken, words in _tier_limits(rep, lead.tier, tier_caps, clocks, zone):
+            if taken >= limit:
+                return Closed(Gate.CAPACITY, words.format(taken=taken, kind=f" of tier {lead.tier.value.upper()}", limit=limit))
+    return None
 
 
-def _over(caps: Caps, open_leads: int, recent: Sequence[Taken], clocks: Clocks, zone: str, kind: str) -> Closed | None:
-    """The first cap that is reached: open leads, then week, day and hour (each counts within the one before)."""
-    if caps.open is not None and open_leads >= caps.open:
-        return Closed(Gate.CAPACITY, f"{open_leads} open leads{kind}, the cap is {caps.open}")
+def room(rep: Rep, plan: Plan, policy: Policy, clocks: Clocks) -> int | None:
+    """How many more leads the rep may take now by the caps that hold for all tiers; None when there is no cap."""
+    limits = _limits(rep.caps.over(plan.caps), rep.open_leads, rep.recent, clocks, rep.timezone or policy.calendar.zone)
+    return min((max(0, limit - taken) for limit, taken, _ in limits), default=None)
+
+
+def tier_room(rep: Rep, tier: Tier, policy: Policy, clocks: Clocks) -> int | None:
+    """How many more leads of a tier the rep may take now by the caps of that tier; None when there is no cap."""
+    limits = _tier_limits(rep, tier, policy.tier_caps.get(tier, NO_CAPS), clocks, rep.timezone or policy.calendar.zone)
+    return min((max(0, limit - taken) for limit, taken, _ in limits), default=None)
+
+
+def _tier_limits(rep: Rep, tier: Tier, caps: Caps, clocks: Clocks, zone: str) -> Iterator[tuple[int, int, str]]:
+    recent = [taken for taken in rep.recent if taken.tier is tier]
+    return _limits(caps, rep.open_by_tier.get(tier, 0), recent, clocks, zone)
+
+
+def _limits(caps: Caps, open_leads: int, recent: Sequence[Taken], clocks: Clocks, zone: str) -> Iterator[tuple[int, int, str]]:
+    """Each cap that is set, with what it counts and words for it: open leads, then week, day, hour (each within the one before)."""
+    if caps.open is not None:
+        yield caps.open, open_leads, "{taken} open leads{kind}, the cap is {limit}"
     if caps.week is None and caps.day is None and caps.hour is None:
-        return None
+        return
     week, day, hour = clocks.windows(zone, bool(caps.rolling))
     moments = [taken.at for taken in recent]
-    for limit, start, word in ((caps.week, week, "week"), (caps.day, day, "day"), (caps.hour, hour, "hour")):
-        if limit is None:
-            continue
-        moments = [moment for moment in moments if moment >= start]
-        if len(moments) >= limit:
-            span = f"in the last {word}" if caps.rolling else f"this {word}" if word != "day" else "today"
-            return Closed(Gate.CAPACITY, f"{len(moments)} new leads{kind} {span}, the cap is {limit}")
-    return None
+    for limit, start, word, now in (
+        (caps.week, week, "week", "this week"),
+        (caps.day, day, "day", "today"),
+        (caps.hour, hour, "hour", "this hour"),
+    ):
+        if limit is not None:
+            moments = [moment for moment in moments if moment >= start]
+            span = f"in the last {word}" if caps.rolling else now
+            yield limit, len(moments), "{taken} new leads{kind} " + span + ", the cap is {limit}"
 
 
 def _unskilled(rep: Rep, lead: LeadFacts, plan: Plan) -> Closed | None:

@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from allocation.decide import KEPT, PERSON, decide, keep, override
+from allocation.decide import BATCH, KEPT, PERSON, decide, keep, override, place
 from allocation.fairness import Rotation
 from allocation.policy import Policy, read_policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken, Territory
@@ -69,11 +69,14 @@ class Inputs:
     because: str
 
     def again(self, policy: Policy, rotation: Rotation, roster: Sequence[Rep], at: datetime) -> tuple[Decision, Rotation]:
-        """The decision by another policy, ledger, roster or moment. What people decided stays as they decided it."""
+        """The decision by another policy, ledger, roster or moment. What people decided, and what was placed with a whole
+        campaign, stays as it was."""
         if self.rep is not None and self.method == PERSON:
             return override(self.lead, self.rep, roster, policy, rotation, at, self.because)
         if self.rep is not None and self.method == KEPT:
             return keep(self.lead, self.rep, roster, policy, rotation, at, self.because, charge=True)
+        if self.rep is not None and self.method == BATCH:
+            return place(self.lead, self.rep, roster, policy, rotation, at, self.because)
         return decide(self.lead, roster, policy, rotation, at, self.exclude, self.draw)
 
 
