@@ -117,6 +117,8 @@ def _reason(error: Exception) -> str:
         return "a file is missing"
     if isinstance(error, OSError):
         return str(error.strerror)
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]}"
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 

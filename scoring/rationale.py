@@ -132,7 +132,7 @@ def _facts(score: Score, history: LeadHistory) -> dict[str, str]:
     for place, act in enumerate(reversed(line.acts[-LAST_ACTS:]), 1):
         age = span((line.now - act.occurred_at.timestamp()) / 3600)
         given[f"E{place}"] = f"{act.kind.value.replace('_', ' ')}, {age} ago"
-    return {name: _flat(FENCE.sub("", redact(text, history.facts))) for name, text in given.items()}
+    return {name: _flat(FENCE.sub("", redact(text[:MAX_TEXT_CHARS], history.facts))) for name, text in given.items()}
 
 
 def _written(history: LeadHistory) -> str:
@@ -160,7 +160,7 @@ def _claims(reply: Mapping[str, Any], given: Mapping[str, str], history: LeadHis
         if not isinstance(claim, dict) or not isinstance(claim.get("text"), str) or not isinstance(claim.get("facts"), list):
             continue
         cited = [given[name] for name in claim["facts"] if isinstance(name, str) and name in given]
-        text = _flat(redact(FENCE.sub("", claim["text"]), history.facts))
+        text = _flat(redact(FENCE.sub("", claim["text"][:MAX_TEXT_CHARS]), history.facts))
         known = set(NUMBER.findall(" ".join(cited)))
         if cited and text and set(NUMBER.findall(text)) <= known:
             yield text if text[-1] in ".!?" else text + "."

@@ -10,7 +10,8 @@ from typing import Final
 from leads.records import FieldValue
 from scoring.features.timeline import to_word
 
-EMAIL: Final = re.compile(r"[\w.+'-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
+# A match begins where a word begins and is bounded, so that a long text without an address is read once and not once a letter.
+EMAIL: Final = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
 URL: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 #: Seven digits and more, with the signs people put between them.
 PHONE: Final = re.compile(r"\+?\(?\d(?:[\s()./-]{0,3}\d){6,}")

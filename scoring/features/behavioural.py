@@ -13,6 +13,7 @@ from leads.records import Engagement, FieldValue
 from scoring.features.feature import Feature, Group, Words
 from scoring.features.texts import BUDGET, BUYING, LINK, OBJECTION, URGENCY, mentions
 from scoring.features.timeline import Timeline
+from scoring.features.titles import read_decision_power
 from scoring.features.words import bad_count, counted, flag, silent
 
 #: What each act says about intent, against one page view. Our own starting weights; the model learns what they are worth.
@@ -26,6 +27,8 @@ CONTENT_WEIGHT: Final = {
 }
 BUYING_PAGE: Final = re.compile(r"pric|plans|demo|trial|checkout|quote|contact|buy|enterprise", re.IGNORECASE)
 
+#: From this chance on a title counts as one who decides.
+DECIDER: Final = 0.6
 #: A message of so many words was written with care.
 LONG_MESSAGE: Final = 20
 #: Half an hour without a page view ends a visit, as web analytics tools count it.
@@ -107,6 +110,22 @@ def objection_answered(line: Timeline) -> FieldValue:
         return None
     kinds = {Kind.EMAIL_CLICKED, Kind.MEETING_BOOKED, Kind.MEETING_ATTENDED, Kind.FORM_SUBMITTED, Kind.PROPOSAL_VIEWED}
     return int(any(act.kind in kinds and act.occurred_at > raised[-1] for act in line.acts))
+
+
+HAND_RAISES: Final = (Kind.FORM_SUBMITTED, Kind.MEETING_BOOKED, Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED, Kind.CALL_ANSWERED)
+
+
+def hand_raised_7d(line: Timeline) -> FieldValue:
+    return int(line.count(*HAND_RAISES, days=7) > 0)
+
+
+def ready_to_buy(line: Timeline) -> FieldValue:
+    """A sales expert's rule: somebody who decides looked at prices or asked for them."""
+    title = line.word("title")
+    if title is None:
+        return None
+    asked = mentions(BUYING, line.text) or mentions(BUDGET, line.text) or buying_pages_30d(line)
+    return int(read_decision_power(title) >= DECIDER and bool(asked))
 
 
 def _ways_words(value: FieldValue, up: bool) -> str | None:
@@ -348,5 +367,21 @@ FEATURES: Final = (
         _SILENT,
         bad_count("pasted", "link", "links", "into the message"),
         -1,
+    ),
+    _number(
+        "hand_raised_7d",
+        hand_raised_7d,
+        "Expert flag: 1 when the lead sent a form, wrote, booked a meeting or took a call in 7 days",
+        "engagements: form_submitted, meeting_booked, email_replied, message_received, call_answered",
+        _NEVER,
+        flag("got in touch this week"),
+    ),
+    _number(
+        "ready_to_buy",
+        ready_to_buy,
+        "Expert flag: 1 when somebody who decides looked at prices or asked for them",
+        "facts.title, page_viewed, what the lead wrote",
+        "missing without a title",
+        flag("decides, and has looked at or asked about buying"),
     ),
 )

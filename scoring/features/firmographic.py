@@ -46,7 +46,7 @@ def company_maturity(line: Timeline) -> FieldValue:
 
 def revenue_per_employee(line: Timeline) -> FieldValue:
     revenue, people = line.number("revenue"), line.number("employees")
-    return None if revenue is None or not people or people < 0 else revenue / people
+    return None if revenue is None or people is None or people < 1 else revenue / people
 
 
 def title_seniority(line: Timeline) -> FieldValue:

@@ -44,14 +44,20 @@ def _order(act: Engagement) -> tuple[datetime, str, str, str]:
 
 
 class Timeline:
-    """What features read. `acts` are the interested acts of people, oldest first; times are seconds since 1970."""
+    """What features read.
+
+    `acts` are the interested acts of people, oldest first, and `act_times` their moments; times are seconds since 1970.
+    `email_domain` is in lower case, None without an address.
+    """
 
     def __init__(self, history: LeadHistory) -> None:
         self.facts: Mapping[str, FieldValue] = history.facts
         self.created_at = history.created_at
         self.as_of = history.as_of
         self.now = history.as_of.timestamp()
+        self.email_domain = email_domain(history.facts)
         self.acts: list[Engagement] = []
+        self.act_times: list[float] = []
         self._times: dict[Kind, list[float]] = {}
         for act in sorted(history.engagements, key=_order):
             if act.occurred_at > history.as_of:
@@ -61,14 +67,11 @@ class Timeline:
     def _keep(self, act: Engagement) -> None:
         if act.kind in OUTCOME or (act.machine and act.kind not in TOWARDS):
             return
-        self._times.setdefault(act.kind, []).append(act.occurred_at.timestamp())
+        moment = act.occurred_at.timestamp()
+        self._times.setdefault(act.kind, []).append(moment)
         if act.kind not in TOWARDS and act.kind not in AWAY:
             self.acts.append(act)
-
-    @cached_property
-    def act_times(self) -> list[float]:
-        """Times of `acts`."""
-        return [act.occurred_at.timestamp() for act in self.acts]
+            self.act_times.append(moment)
 
     def times(self, *kinds: Kind) -> list[float]:
         """Times of these kinds, oldest first."""
@@ -107,11 +110,6 @@ class Timeline:
     def word(self, name: str) -> str | None:
         """A fact as text without surrounding space, or None when it is blank or the unanswered drop-down "Select"."""
         return to_word(self.facts.get(name))
-
-    @cached_property
-    def email_domain(self) -> str | None:
-        """The domain of the lead's address in lower case, given as a fact or read off the address."""
-        return email_domain(self.facts)
 
 
 def _joined(texts: Iterable[str | None]) -> str:

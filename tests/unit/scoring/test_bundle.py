@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,29 @@ def test_a_failed_save_leaves_the_old_model(bundle: Bundle, tmp_path: Path, monk
     assert Bundle.load(tmp_path / "one").version == bundle.version
 
 
+def test_a_save_that_fails_halfway_puts_the_old_model_back(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle.save(tmp_path / "one")
+    rename, calls = Path.rename, iter(range(9))
+
+    def fail_second(self: Path, target: Path) -> Path:
+        if next(calls) == 1:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_second)
+    with pytest.raises(OSError, match="No space"):
+        bundle.save(tmp_path / "one")
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert Bundle.load(tmp_path / "one").version == bundle.version
+
+
+def _lose_a_column(path: Path) -> None:
+    """A body that is whole by its checksum and still not one of ours."""
+    seal = json.loads(path.read_text())
+    body = json.dumps({key: value for key, value in json.loads(seal["body"]).items() if key != "cuts"})
+    path.write_text(json.dumps({**seal, "body": body, "body_sha256": hashlib.sha256(body.encode()).hexdigest()}))
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -62,6 +86,8 @@ def _age(path: Path) -> None:
         ("bundle.json", lambda path: path.write_text("[]"), "format None"),
         ("bundle.json", lambda path: path.write_bytes(b"\xff\xfe"), "cannot be read"),
         ("model.cbm", lambda path: path.unlink(), "a file is missing"),
+        ("model.cbm", lambda path: (path.unlink(), path.mkdir()), "Is a directory"),
+        ("bundle.json", _lose_a_column, "it has no cuts"),
     ],
 )
 def test_a_harmed_model_is_refused_in_one_line(

@@ -100,6 +100,13 @@ WORKED: list[tuple[str, LeadHistory, FieldValue]] = [
     ("urgency_mention", lead(WROTE), 1),
     ("buying_mention", lead(WROTE), 1),
     ("message_links", lead(WROTE), 1),
+    ("hand_raised_7d", lead(act(K.FORM_SUBMITTED, 6)), 1),
+    ("hand_raised_7d", lead(act(K.FORM_SUBMITTED, 8), act(K.EMAIL_OPENED, 1)), 0),
+    ("ready_to_buy", lead(viewed("/pricing", 2), title="CFO"), 1),
+    ("ready_to_buy", lead(viewed("/pricing", 2), title="Trainee"), 0),
+    ("ready_to_buy", lead(title="CFO", message="Send me a quote"), 1),
+    ("ready_to_buy", lead(title="CFO"), 0),
+    ("ready_to_buy", lead(viewed("/pricing", 2)), None),
     # How they answer us.
     ("opens_7d", lead(act(K.EMAIL_OPENED, 1), act(K.EMAIL_OPENED, 8)), 1),
     ("opens_30d", lead(act(K.EMAIL_OPENED, 1), act(K.EMAIL_OPENED, 8)), 2),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from math import isfinite
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from leads.enums import Tier
-from leads.records import LabelledHistory
+from leads.fields import CANONICAL
+from leads.records import FieldValue, LabelledHistory
 from scoring import rules
 from scoring.bundle import Bundle
 from scoring.explain import topic_of
+from scoring.rationale import build_messages
 from scoring.scorer import score
 from tests.unit.scoring.examples import NOW, K, act, lead, viewed
 
@@ -41,8 +47,8 @@ def test_rules_score_before_a_model_exists_and_say_so() -> None:
 def test_contributions_and_base_are_the_raw_score(bundle: Bundle, past: list[LabelledHistory]) -> None:
     histories = [KEEN, COLD, *(example.history for example in past[-40:])]
     plain = score(histories, bundle, reasons=False)
-    for given, full, bare in zip((bundle, None) * 21, score(histories, bundle), plain, strict=True):
-        assert given is None or full.source == "model"
+    for full, bare in zip(score(histories, bundle), plain, strict=True):
+        assert full.source == "model"
         assert full.base + sum(full.contributions.values()) == pytest.approx(full.raw, abs=1e-6)
         assert full.raw == pytest.approx(bare.raw, abs=1e-6)
         assert full.probability == pytest.approx(bare.probability, abs=1e-6)
@@ -135,3 +141,23 @@ def test_serving_imports_no_scikit_learn() -> None:
     program = "import sys, scoring.scorer, scoring.bundle, scoring.rationale, catboost; print('sklearn' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.just("9" * 400)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    facts=st.dictionaries(st.sampled_from(sorted(CANONICAL)), VALUES, max_size=12),
+    extra=st.dictionaries(st.sampled_from(["Plan", "Age", "Other"]), VALUES),
+    text=st.none() | st.text(max_size=200),
+)
+def test_no_value_breaks_scoring(
+    bundle: Bundle, facts: dict[str, FieldValue], extra: dict[str, FieldValue], text: str | None
+) -> None:
+    history = replace(lead(act(K.MESSAGE_RECEIVED, 1, text=text), viewed("", 1)), facts=facts, extra=extra)
+    for answer in (*score([history], bundle), *score([history], None)):
+        assert 0 <= answer.probability <= 1
+        assert isfinite(answer.raw)
+        assert json.dumps(dict(answer.features), allow_nan=False)
+        assert build_messages(answer, history)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from leads.enums import Outcome
-from leads.records import LabelledHistory
+from leads.records import LabelledHistory, LeadHistory
 from scoring.bundle import Bundle
 from scoring.landmarks import look_moments
 from scoring.training import NotEnough, train
@@ -135,3 +135,16 @@ def test_a_lead_is_looked_at_only_while_it_was_open() -> None:
     assert look_moments(start, start + timedelta(days=3)) == (start, start + timedelta(days=1))
     assert look_moments(start, start) == (start,)
     assert len(look_moments(start, start + timedelta(days=365))) == 7
+
+
+def test_leads_that_do_not_differ_teach_nothing() -> None:
+    start = datetime(2025, 1, 6, 9, tzinfo=UTC)
+    alike = [
+        LabelledHistory(
+            LeadHistory(week, start + timedelta(weeks=week), start + timedelta(weeks=week), {}),
+            Outcome.WON if week % 2 else Outcome.LOST,
+        )
+        for week in range(52)
+    ]
+    with pytest.raises(NotEnough, match="Nothing differs"):
+        train(alike, seed=1)
