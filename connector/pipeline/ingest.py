@@ -14,7 +14,7 @@ import structlog
 from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
 from connector.pipeline import ownership
-from connector.pipeline.normalise import normalise, normalise_email
+from connector.pipeline.normalise import KEY_LENGTH, normalise, normalise_act, normalise_name
 from connector.storage.events import Seen
 from connector.storage.inbox import StoredDelivery
 from connector.storage.leads import WON_STAGES, Applied
@@ -32,32 +32,53 @@ PURPOSE = "profiling"
 def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
     """Work off these inbox rows; returns the leads whose score may move. A row that fails is retried alone."""
     touched: set[int] = set()
-    for stored in house.inbox.read(inbox_ids):
-        if stored.state != "pending":
+    for inbox_id in sorted(inbox_ids):
+        stored = _open(house, inbox_id)
+        if stored is None or stored.state != "pending":
             continue
         with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, connection=stored.connection, inbox_id=stored.id):
             touched |= _ingest_one(house, stored)
     return touched
 
 
+def _open(house: House, inbox_id: int) -> StoredDelivery | None:
+    """The row; one that does not open any more is given up, and holds up no other."""
+    try:
+        return next(iter(house.inbox.read([inbox_id])), None)
+    except (Fatal, Configuration) as error:
+        _bury(house, inbox_id, str(error))
+        return None
+
+
 def _ingest_one(house: House, stored: StoredDelivery) -> set[int]:
     try:
-        return work_off(house, stored)
+        try:
+            return work_off(house, stored)
+        except LeadswitchError:
+            raise
+        except Exception as error:  # two processes made the same person at once, or a fault of ours; its text may be personal
+            log.warning("delivery failed", error=type(error).__name__)
+        try:
+            return work_off(house, stored)
+        except LeadswitchError:
+            raise
+        except Exception as error:
+            raise Retriable(f"Unexpected {type(error).__name__}.") from error
     except Retriable as error:
         counted = error.delay_s is None
         attempts = house.inbox.retry(stored.id, error.delay_s or BACK_OFF_S[min(stored.attempts, 2)], str(error), counted=counted)
         log.warning("delivery put back", error=str(error), attempts=attempts)
         if counted and attempts >= TRIES:
-            _bury(house, stored, str(error))
+            _bury(house, stored.id, str(error))
     except (Fatal, Configuration, Skippable) as error:
-        _bury(house, stored, str(error))
+        _bury(house, stored.id, str(error))
     return set()
 
 
-def _bury(house: House, stored: StoredDelivery, error: str) -> None:
+def _bury(house: House, inbox_id: int, error: str) -> None:
     with house.db.transaction():
-        house.inbox.finish(stored.id, "dead", error)
-        house.deadletters.add("inbox", stored.id, "lead.new", error)
+        house.inbox.finish(inbox_id, "dead", error)
+        house.deadletters.add("inbox", inbox_id, "lead.new", error)
     log.error("delivery given up", error=error)
 
 
@@ -75,7 +96,10 @@ class _Batch:
 
 def work_off(house: House, stored: StoredDelivery) -> set[int]:
     """Read one delivery and apply each of its events once. Raises `Retriable` when the CRM could not be asked."""
-    events = house.receiver(stored.connection).events(stored.delivery)
+    events = [
+        replace(event, event_key=normalise_name(event.event_key, KEY_LENGTH))
+        for event in house.receiver(stored.connection).events(stored.delivery)
+    ]
     fresh = [_in_one_hand(house, event) for event in _complete(house, stored, house.events.fresh(stored.connection, events))]
     with house.db.transaction():
         taken = house.events.take(stored.connection, stored.id, fresh)
@@ -104,13 +128,14 @@ def _in_one_hand(house: House, event: InboundEvent) -> InboundEvent:
         return event
     event = replace(event, occurred_at=min(event.occurred_at, house.clock.now()))
     if isinstance(event, EngagementEvent):
-        return replace(event, email=normalise_email(event.email) or event.email.strip().lower() if event.email else None)
+        return normalise_act(event)
     return normalise(event)
 
 
 def _tokens(house: House, batch: _Batch, event: LeadChange | EngagementEvent) -> list[tuple[str, str]]:
-    fields = event.fields if isinstance(event, LeadChange) else {"email": event.email}
-    return house.leads.tokens(batch.connection, event.external_id, fields)
+    if isinstance(event, LeadChange):
+        return house.leads.tokens(batch.connection, event.external_id, event.fields, event.extra)
+    return house.leads.tokens(batch.connection, event.external_id, {"email": event.email})
 
 
 def _email(event: LeadChange | EngagementEvent) -> str | None:
@@ -180,7 +205,7 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
     for event in events:
         record = by_id.pop(event.external_id, None) if isinstance(event, LeadChange) else None
         if record is not None:  # once a batch, before the first event about it, under a key of its own
-            completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}"[:120], kind=ChangeKind.CHANGED))
+            completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}", kind=ChangeKind.CHANGED))
         completed.append(event)
     return completed
 
@@ -291,4 +316,4 @@ def give_up(house: House, inbox_ids: Iterable[int], error: LeadswitchError) -> N
     """Bury rows whose job failed for a reason of ours; called when Dramatiq has run out of tries."""
     for stored in house.inbox.read(list(inbox_ids)):
         if stored.state == "pending":
-            _bury(house, stored, str(error))
+            _bury(house, stored.id, str(error))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
@@ -9,11 +11,13 @@ from typing import Final
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from leads.records import FieldValue, LeadChange
+from leads.records import EngagementEvent, FieldValue, LeadChange
 
 MAX_TEXT: Final = 500
 MAX_MESSAGE: Final = 8_000
 MAX_EXTRAS: Final = 200
+KEY_LENGTH: Final = 120
+ID_LENGTH: Final = 128
 
 
 def normalise_email(text: str) -> str | None:
@@ -55,11 +59,45 @@ def normalise(change: LeadChange) -> LeadChange:
     return replace(
         change,
         fields=normalise_fields(change.fields),
-        extra={name[:120]: _clean(value, MAX_TEXT) for name, value in extra.items()},
+        extra=_clean_all(extra),
+        event_key=normalise_name(change.event_key, KEY_LENGTH),
+        external_id=normalise_name(change.external_id, ID_LENGTH),
+        merged_ids=tuple(normalise_name(merged, ID_LENGTH) for merged in change.merged_ids),
     )
 
 
+def normalise_act(event: EngagementEvent) -> EngagementEvent:
+    """An act in one way of writing. An address that is none names nobody."""
+    return replace(
+        event,
+        event_key=normalise_name(event.event_key, KEY_LENGTH),
+        external_id=normalise_name(event.external_id, ID_LENGTH) if event.external_id else None,
+        email=normalise_email(event.email) if event.email else None,
+        properties=_clean_all(event.properties),
+        text=str(_clean(event.text, MAX_MESSAGE) or "") or None,
+    )
+
+
+def _clean_all(values: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+    return {_safe(name)[:120]: _clean(value, MAX_TEXT) for name, value in values.items()}
+
+
+def normalise_name(text: str, limit: int) -> str:
+    """An id or key that any database takes. One that is too long is cut and told apart by a hash of the whole."""
+    safe = _safe(text)
+    if len(safe) <= limit:
+        return safe
+    return f"{safe[: limit - 33]}:{hashlib.sha256(safe.encode()).hexdigest()[:32]}"
+
+
 def _clean(value: FieldValue, limit: int) -> FieldValue:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if not isinstance(value, str):
         return value
-    return value.replace("\x00", "").strip()[:limit] or None
+    return _safe(value).strip()[:limit] or None
+
+
+def _safe(text: str) -> str:
+    """Without NUL and without half a character, which databases refuse."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
