@@ -13,13 +13,13 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from connector.bootstrap import House, open_house
 from connector.logs import set_up_logs
 from connector.settings import read_settings
 from connector.storage.census import take_census
-from connector.storage.intake import BATCH_ROWS, Arrival, InboxWriter
+from connector.storage.intake import BATCH_ROWS, Arrival, InboxWriter, Ring
 from webhooks import health
 from webhooks.api import make_api, show_openapi
 from webhooks.entrances import Entrances
@@ -69,23 +69,27 @@ def _make_rest(house: House, writer: InboxWriter, metrics: IntakeMetrics, regist
         Route("/healthz", health.alive),
         Route("/readyz", health.Readiness(house, writer).show),
         Route("/metrics", make_metrics_endpoint(registry)),
-        Mount("/api/v1", routes=make_api(house)),
+        Mount("/api/v1", Router(make_api(house), redirect_slashes=False)),
         Route("/openapi.json", show_openapi),
         *slack_routes(house, writer, metrics),
     ]
     handlers: Any = {Problem: _answer_problem, HTTPException: _answer_http_exception, Exception: _answer_error}
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # a redirect would go wherever the Host header says
+    return app
 
 
-def _ring_for(house: House) -> Any:
+def _ring_for(house: House) -> Ring:
+    doorbell = house.queue  # built now, so that a wrong broker setting shows at the start
+
     def ring(arrivals: Sequence[Arrival]) -> None:
         log.info("deliveries stored", inbox_ids=[one.id for one in arrivals], trace_ids=[one.trace_id for one in arrivals])
         clicks = [arrival.id for arrival in arrivals if arrival.connection == SLACK]
         events = [arrival.id for arrival in arrivals if arrival.connection != SLACK]
         if clicks:  # a person waits for these
-            house.queue.ring_command(clicks)
+            doorbell.ring_command(clicks)
         if events:
-            house.queue.ring_new(events)
+            doorbell.ring_new(events)
 
     return ring
 

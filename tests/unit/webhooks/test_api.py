@@ -120,6 +120,7 @@ def test_a_lead_that_nothing_tells_from_others(site: Any) -> None:
 def test_unknown_addresses_and_methods(site: Any) -> None:
     problem(site.call("GET", "/nothing"), 404, "not-found")
     problem(site.call("DELETE", "/reps"), 405, "method")
+    problem(site.call("GET", "/reps/"), 404, "not-found")
     for lead_id in ("0", "99999", "abc", "1e3", "9" * 40, "%00"):
         problem(site.call("GET", f"/leads/{lead_id}"), 404, "not-found")
 

@@ -10,6 +10,7 @@ import pytest
 
 from connector.pipeline.ingest import ingest
 from connector.ports import Answer, Delivery
+from connector.storage.intake import InboxWriter, IntakeFull
 from leads.enums import Role
 
 BODY = json.dumps([{"eventId": 1, "subscriptionType": "contact.propertyChange", "objectId": 7, "occurredAt": 1_772_400_000_000,
@@ -160,6 +161,16 @@ def test_the_store_is_down_and_comes_back(site: Any) -> None:
         site.house.db.raw.execute_sql("ALTER TABLE away RENAME TO inbox")
     assert site.deliver(BODY).status_code == 200
     assert len(stored(site)) == 1
+
+
+def test_too_many_at_once_are_asked_to_come_again(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(self: object, *parts: object) -> None:
+        raise IntakeFull("Too many deliveries are waiting for the store.", 1.0)
+
+    monkeypatch.setattr(InboxWriter, "submit", full)
+    response = site.deliver(BODY)
+    problem(response, 503, "busy")
+    assert response.headers["retry-after"] == "1"
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS"])
