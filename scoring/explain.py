@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from leads.records import FieldValue
@@ -36,15 +37,16 @@ def tell(
     may be empty.
     """
     stories: dict[str, list[str]] = defaultdict(list)
-    for name in contributions:
-        stories[topic_of(name)].append(name)
-    strength = {topic: sum(contributions[name] for name in names) for topic, names in stories.items()}
+    strength: dict[str, float] = defaultdict(float)
+    for name, points in contributions.items():
+        topic = topic_of(name)
+        stories[topic].append(name)
+        strength[topic] += points
     left = {True: up, False: down}
     reasons = []
-    for topic in sorted(strength, key=lambda topic: (-abs(strength[topic]), topic)):
+    loud = [topic for topic, points in strength.items() if abs(points) >= NEUTRAL]
+    for topic in sorted(loud, key=lambda topic: (-abs(strength[topic]), topic)):
         points = strength[topic]
-        if abs(points) < NEUTRAL:
-            break
         if left[points > 0]:
             names = sorted(stories[topic], key=lambda name: -abs(contributions[name]))
             told = _first_told(names, contributions, row, columns, points)
@@ -54,6 +56,7 @@ def tell(
     return tuple(reasons)
 
 
+@lru_cache(maxsize=4096)
 def topic_of(name: str) -> str:
     """The story that a feature belongs to; a column of the tenant's own is a story by itself."""
     feature = CATALOGUE.get(name)
