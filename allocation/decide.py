@@ -226,9 +226,16 @@ def _by_owner(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decis
         outcome, method, text = DecisionOutcome.KEPT, "existing_owner", "Already has this owner"
     else:
         outcome, method, text = DecisionOutcome.ASSIGNED, "account_owner", "Owns the account this lead belongs to"
-    ranking = _ranking(sitting, bench, rotation)
+    ranking = _ranking(sitting, _with(bench, rep.id), rotation)
     decision = _decision(sitting, bench, ranking, rep.id, outcome, method, text)
     return decision, _charged(sitting, bench, ranking, rep.id, rotation)
+
+
+def _with(bench: Bench, rep_id: str) -> Bench:
+    """The bench with somebody who gets the lead in spite of skill or territory, so that they share in it too."""
+    if rep_id in bench.pool and rep_id not in bench.eligible:
+        return replace(bench, eligible=[*bench.eligible, rep_id])
+    return bench
 
 
 def _charged(sitting: Sitting, bench: Bench, ranking: Ranking, rep_id: str, rotation: Rotation) -> Rotation:
@@ -308,10 +315,9 @@ def _default(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> t
     if rep is None or not rep.active or rep.id in sitting.exclude:
         return None
     text = f"{note}; goes to the default rep of the team"
-    decision = _decision(sitting, bench, None, rep.id, DecisionOutcome.ASSIGNED, "default", text)
-    if rep.id not in bench.closed:
-        return decision, rotation
-    return decision, give(rotation, {}, rep.id, {}, sitting.lead.probability * sitting.lead.value)
+    ranking = _ranking(sitting, _with(bench, rep.id), rotation)
+    decision = _decision(sitting, bench, ranking, rep.id, DecisionOutcome.ASSIGNED, "default", text)
+    return decision, _charged(sitting, bench, ranking, rep.id, rotation)
 
 
 def _tally(bench: Bench) -> str:
@@ -344,7 +350,7 @@ def _settled(
     if rep_id not in sitting.reps:
         raise ValueError(f'there is no rep "{rep_id}" on the roster')
     bench = judge(sitting, policy.plan(lead))
-    ranking = _ranking(sitting, bench, rotation)
+    ranking = _ranking(sitting, _with(bench, rep_id), rotation)
     decision = _decision(sitting, bench, ranking, rep_id, outcome, method, text)
     return decision, _charged(sitting, bench, ranking, rep_id, rotation) if charge else rotation
 

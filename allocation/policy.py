@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
 from allocation.hours import Calendar, check_holiday_place, parse_week, zone_of
 from allocation.languages import language_code
+from allocation.policy_checks import EVERYBODY, check_names, check_overflow, check_reach, check_roster
 from allocation.policy_tables import Findings, PolicyError, Problem, Table, did_you_mean, shown
 from allocation.rep import Caps, LeadFacts, Rep, Territory
 from allocation.terms import (
@@ -35,7 +36,6 @@ from allocation.toml_lines import Path, line_numbers
 from leads.enums import Gate, Tier
 
 TIERS: Final = tuple(str(tier) for tier in Tier)
-EVERYBODY: Final = "*"
 __all__ = ["DEFAULT_POLICY", "Plan", "Policy", "PolicyError", "check_roster", "in_postcodes", "parse_policy", "read_policy"]
 
 
@@ -157,9 +157,9 @@ def read_policy(
         reps={rep: _rep(table) for rep, table in top.tables("reps")},
     )
     top.done()
-    _check_names(policy, findings, known_reps)
-    _check_overflow(policy, findings)
-    _check_reach(policy, findings)
+    check_names(policy, findings, known_reps)
+    check_overflow(policy, findings)
+    check_reach(policy, findings)
     if findings.problems:
         raise PolicyError(name, findings.problems)
     return replace(policy, warnings=tuple(sorted(findings.warnings, key=lambda problem: problem.line)))
@@ -374,71 +374,6 @@ def _rep(table: Table) -> dict[str, Any]:
         said[key] = None if words is None else frozenset(word.lower() for word in words)
     table.done()
     return {key: value for key, value in said.items() if value is not None}
-
-
-def _check_names(policy: Policy, findings: Findings, known_reps: Collection[str] | None) -> None:
-    for team in policy.teams.values():
-        if team.overflow is not None and team.overflow not in policy.teams:
-            findings.wrong(
-                ("teams", team.name, "overflow"), f'there is no team "{team.overflow}"{did_you_mean(team.overflow, policy.teams)}'
-            )
-    if known_reps is None:
-        return
-    used: list[tuple[Path, str]] = [(("reps", rep), rep) for rep in policy.reps]
-    for team in policy.teams.values():
-        base: Path = ("teams", team.name)
-        used += [((*base, "reps"), rep) for rep in sorted(team.reps or ()) if rep != EVERYBODY]
-        used += [((*base, "weights", rep), rep) for rep in team.weights]
-        used += [((*base, "default_rep"), team.default_rep)] if team.default_rep else []
-    for path, rep in used:
-        if rep not in known_reps:
-            findings.wrong(path, f'there is no rep "{rep}"{did_you_mean(rep, known_reps)}')
-
-
-def _check_overflow(policy: Policy, findings: Findings) -> None:
-    """An overflow that comes back to its own team would never end. One problem a cycle, at the first team of it in the file."""
-    reported: set[str] = set()
-    for start in policy.teams:
-        chain = [start]
-        while (team := policy.teams.get(chain[-1])) and team.nobody_free is NobodyFree.OVERFLOW and team.overflow:
-            if team.overflow == start and not reported & set(chain):
-                reported.update(chain)
-                route = " → ".join((*chain, start))
-                message = f"the overflow runs in a circle: {route}; end it with another nobody_free"
-                findings.wrong(("teams", start, "overflow"), message)
-            if team.overflow in chain:
-                break
-            chain.append(team.overflow)
-
-
-def _check_reach(policy: Policy, findings: Findings) -> None:
-    """Rules may overlap: the first that holds wins. One that an earlier rule covers entirely is worth a warning."""
-    for place, rule in enumerate(policy.rules):
-        above = next((earlier for earlier in policy.rules[:place] if earlier.when.covers(rule.when)), None)
-        if above:
-            findings.odd(("rules", place), f'rule "{rule.name}" never applies: "{above.name}" above it takes all its leads')
-
-
-def check_roster(policy: Policy, roster: Sequence[Rep]) -> list[str]:
-    """What does not fit between the policy and the reps that exist, one clear line each; empty when all is well."""
-    known = {rep.id: policy.settled(rep) for rep in roster}
-    findings = Findings({})
-    _check_names(policy, findings, known)
-    lines = [problem.message for problem in findings.problems]
-    for rep in known.values():
-        try:
-            zone_of(rep.timezone or policy.calendar.zone)
-        except ValueError as error:
-            lines.append(f"rep {rep.id}: {error}; the policy's zone {policy.calendar.zone} is used")
-        if rep.holiday_country and (mistake := check_holiday_place(rep.holiday_country, rep.holiday_region)):
-            lines.append(f"rep {rep.id}: {mistake}; holidays that are not known count as working days")
-    for team in policy.teams.values():
-        members = policy.members(team, known.values())
-        if not members:
-            lines.append(f"team {team.name} has no rep in the CRM")
-        elif not any(team.weights.get(rep.id, rep.weight) > 0 for rep in members):
-            lines.append(f"every rep of team {team.name} has weight 0, so nobody gets its leads")
-    return lines
 
 
 DEFAULT_POLICY: Final = read_policy(

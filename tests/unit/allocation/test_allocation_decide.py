@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from allocation.decide import decide, keep, override, pass_back, rotation_key
-from allocation.fairness import Rotation
+from allocation.fairness import Presence, Rotation
 from allocation.gates import FOREVER
 from allocation.policy import DEFAULT_POLICY, Policy, parse_policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken, Territory
@@ -331,6 +331,7 @@ bodies = st.sampled_from(
         "method = 'weighted'\nnobody_free = 'route_anyway'",
         "method = 'longest_idle'",
         "method = 'claim_pool'",
+        "skills = ['language']\nnobody_free = 'default'\ndefault_rep = 'r0'",
     ]
 )
 
@@ -373,6 +374,28 @@ def test_picks_of_people_and_kept_owners_replay_too(lead: LeadFacts, roster: lis
         kept = replace(lead, existing_owner=decision.rep_id if decision.because == "Owned in the CRM" else None)
         stored = json.loads(json.dumps(record(kept, roster, terms, LINE, AT, decision)))
         assert replay(stored) == decision
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(facts, rosters, st.integers(0, 5)), max_size=12), bodies)
+def test_the_credits_of_those_who_are_here_sum_to_nought(steps: list[tuple[LeadFacts, list[Rep], int]], body: str) -> None:
+    """Through owners, picks of people, holds and whatever becomes of the roster."""
+    terms = parse_policy(f"[teams.a]\nreps = ['*']\n{body}\n")
+    rotation = LINE
+    for number, (lead, roster, which) in enumerate(steps):
+        named = [replace(rep, id=f"r{place}") for place, rep in enumerate(roster)]
+        if not named:
+            continue
+        somebody = named[which % len(named)].id
+        if which == 0:
+            _, rotation = override(lead, somebody, named, terms, rotation, AT, previous="r1")
+        elif which == 1:
+            _, rotation = keep(lead, somebody, named, terms, rotation, AT, charge=True)
+        else:
+            owner = somebody if which == 2 else None
+            _, rotation = decide(replace(lead, account_owner=owner), named, terms, rotation, AT + timedelta(minutes=number))
+        here = [seat.credit for seat in rotation.seats.values() if seat.presence is Presence.HERE]
+        assert sum(here) == pytest.approx(0, abs=1e-6)
 
 
 def test_a_record_that_was_changed_is_refused() -> None:
