@@ -176,15 +176,15 @@ def _render(house: House, effect: Effect, destination: str) -> Shown:
     """The card of a lead as the lead stands now. Raises `Skippable` when the lead is gone."""
     if effect.lead_id is None:
         raise Fatal("A card effect names no lead.")
-    state, lead = commands.card(house, effect.lead_id), house.leads.get(effect.lead_id)
-    if state is None or lead is None:
+    state = commands.card(house, effect.lead_id)
+    if state is None:
         raise Skippable("The lead is gone.")
     kind, _, reader = destination.partition(":")
     direct = kind == "dm"
     wanted = not direct or state.owner_id == reader
     shown = blocks.lead_card(state, personal=direct and wanted, elsewhere=not wanted)
     text = blocks.card_text(state, personal=direct)
-    payload = {"lead_id": effect.lead_id, "destination": destination, "external_id": lead.external_id or ""}
+    payload = {"lead_id": effect.lead_id, "destination": destination, "external_id": state.external_id or ""}
     digest = hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()
     return Shown(effect.lead_id, text, shown, {"event_type": names.CARD_EVENT, "event_payload": payload}, digest, wanted)
 
