@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 BACK_OFF_S = (5.0, 60.0)
+#: A receiver that asks for no pause at all gets one all the same, or it would be asked again and again without end.
+LEAST_DELAY_S = 1.0
 CRM_BATCH = 100
 #: After so long of being asked to wait, a row is given up all the same.
 PATIENCE = timedelta(hours=24)
@@ -106,8 +108,9 @@ def _fail(house: House, destination: str, effect: Effect, error: Exception) -> N
     if isinstance(error, Retriable):
         patient = effect.created_at is None or house.clock.now() - effect.created_at < PATIENCE
         if error.delay_s is not None and not isinstance(error, Unsure) and patient:
-            house.effects.put_back(effect, error.delay_s, str(error), counted=False)
-            house.queue.ring_deliver(destination, delay_s=error.delay_s)
+            delay = max(error.delay_s, LEAST_DELAY_S)
+            house.effects.put_back(effect, delay, str(error), counted=False)
+            house.queue.ring_deliver(destination, delay_s=delay)
             return
         if effect.attempts < TRIES:
             delay = BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
@@ -134,6 +137,9 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
             house.effects.finish(effect, f"skipped: {error}")
         except LeadswitchError as error:
             _fail(house, destination, effect, error)
+        except Exception as error:
+            log.exception("write could not be worded", effect_id=effect.id)
+            _fail(house, destination, effect, Retriable(f"Unexpected {type(error).__name__}."))
     if not ready:
         return
     try:
@@ -148,7 +154,8 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
         results = [Written(False, error=Retriable(f"Unexpected {type(error).__name__}."))] * len(ready)
     for (effect, write), result in zip(ready, results, strict=True):
         if result.ok:
-            house.effects.finish(effect, result.receipt or ",".join(result.changed) or "equal")
+            made = write.made_as if isinstance(write, TaskWrite) else ",".join(result.changed) or "equal"
+            house.effects.finish(effect, result.receipt or made)
         elif isinstance(result.error, Skippable):
             house.effects.finish(effect, f"skipped: {result.error}")
         else:

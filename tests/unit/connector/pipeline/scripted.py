@@ -13,18 +13,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from connector import testing
 from connector.bootstrap import House
 from connector.errors import LeadswitchError, Skippable
+from connector.pipeline.allocate import allocate
 from connector.pipeline.deliver import HANDLERS
+from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.ports import CrmWrite, Delivery, LeadWrite, TaskWrite, Written
 from connector.storage.effects import Effect
 from connector.storage.intake import seal_delivery
 from connector.storage.models import Inbox
-from connector.testing import NOON, StandingClock, run_bells
+from connector.testing import NOON, RecordingBell, StandingClock, run_bells
 from leads.enums import ChangeKind, ChangeOrigin, EffectKind, EngagementKind
 from leads.records import EngagementEvent, FieldValue, InboundEvent, LeadChange, RepRecord
 
@@ -105,7 +107,7 @@ class Crm:
             self.tasks[write.marker] = write
             return Written(True, ("owner_id",), f"task-{len(self.made)}")
         self.tasks[write.marker] = write
-        return Written(True, ("owner_id",), write.made_as or "task-found")
+        return Written(True, ("owner_id",), None if write.made_as else "task-found")
 
     def record_url(self, external_id: str) -> str:
         return f"https://crm.example/{external_id}"
@@ -182,6 +184,15 @@ class Desk:
     def run(self) -> int:
         """Carry out everything that was rung for."""
         return run_bells(self.house)
+
+    def route(self) -> None:
+        """Score and allocate what was rung for; the effects stay in the outbox."""
+        stages = {"evaluate": evaluate, "allocate": allocate}
+        bell = cast(RecordingBell, self.house.queue)
+        while bell.rung:
+            actor, args = bell.rung.pop(0)
+            if actor in stages:
+                stages[actor](self.house, args[0])
 
     def lead(self, external_id: str) -> int:
         found = self.house.leads.find_external(CRM, external_id)
