@@ -128,6 +128,22 @@ def test_of_equal_deliveries_exactly_one_is_new(database: Database, file: sqlite
     assert sorted(arrival.id for arrival in rung.arrivals) == sorted(fresh.values())
 
 
+def test_two_web_processes_on_one_file_agree(database: Database, file: sqlite3.Connection, tmp_path: Path) -> None:
+    other = Database(f"sqlite:///{tmp_path / 'inbox.db'}")
+
+    async def work() -> list[tuple[str, Stored]]:
+        async with writing(database, batch_rows=7) as one, writing(other, batch_rows=5) as two:
+            keys = [f"k{number}" for number in range(120)]
+            stored = await asyncio.gather(*(store(writer, key) for key in keys for writer in (one, two)))
+            return list(zip([key for key in keys for _ in range(2)], stored, strict=True))
+
+    outcomes = run(work())
+    other.close()
+    fresh = [(key, stored.id) for key, stored in outcomes if not stored.duplicate]
+    assert len(fresh) == 120
+    assert dict(file.execute("SELECT delivery_key, id FROM inbox")) == dict(fresh)
+
+
 def test_those_who_wait_together_share_a_commit(database: Database, file: sqlite3.Connection) -> None:
     batches: list[int] = []
 
