@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
 
 import structlog
 
 from connector.bootstrap import House
 from connector.storage.model_versions import ModelRecord
 from leads.records import LabelledHistory
+from scoring.landmarks import look_moments
 from scoring.training import train
 
 log = structlog.get_logger(__name__)
-
-#: A lead is looked at when it is this old, or halfway to its end when that came sooner: what scoring will see of a live one.
-LOOK_AFTER = timedelta(days=3)
 
 
 def run(house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7) -> ModelRecord:
     """Train, save and promote. Raises `scoring.training.NotEnough` with one line; nothing is half-written then."""
     tell = progress or (lambda done, what: None)
     examples = []
-    outcomes = house.leads.outcomes()
+    outcomes = len(house.leads.outcomes())
     for place, example in enumerate(_examples(house), start=1):
         examples.append(example)
         if place % 200 == 0:
-            tell(0.2 * place / max(len(outcomes), 1), "reading history")
+            tell(min(0.2 * place / max(2 * outcomes, 1), 0.2), "reading history")
     min_labels = house.settings.scoring.min_labels
     bundle = train(examples, seed=seed, min_labels=min_labels, progress=lambda done, what: tell(0.2 + 0.8 * done, what))
     bundle.save(house.models.path(bundle.version))
@@ -39,13 +36,10 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
     return record
 
 
-def look_at(created: datetime, ended: datetime) -> datetime:
-    """The moment at which a past lead is looked at: before its end, and before the end is in sight."""
-    return created + min(LOOK_AFTER, max((ended - created) / 2, timedelta()))
-
-
 def _examples(house: House) -> Iterator[LabelledHistory]:
+    """Every past lead as it stood at each of its looks, so that the model meets leads as old as those it will score."""
     for lead_id, created, outcome, ended in house.leads.outcomes():
-        history = house.leads.history(lead_id, look_at(created, ended))
-        if history is not None:
-            yield LabelledHistory(history, outcome)
+        for moment in look_moments(created, ended):
+            history = house.leads.history(lead_id, moment)
+            if history is not None:
+                yield LabelledHistory(history, outcome)
