@@ -27,6 +27,7 @@ from connector.storage.decisions import Decisions
 from connector.storage.echoes import Echoes
 from connector.storage.effects import Effects
 from connector.storage.events import Events
+from connector.storage.histories import Histories
 from connector.storage.inbox import InboxRows
 from connector.storage.leads import Leads
 from connector.storage.model_versions import ModelVersions
@@ -54,7 +55,7 @@ class House:
         db, vault, clock = self.db, self.vault, self.clock
         self.inbox = InboxRows(db, vault, clock)
         self.events = Events(db, clock)
-        self.leads = Leads(db, vault, clock)
+        self.leads = Leads(db, vault, clock, homes=frozenset(self.settings.connections))
         self.scores = Scores(db, vault)
         self.decisions = Decisions(db, clock)
         self.effects = Effects(db, clock)

@@ -14,7 +14,8 @@ from connector.errors import Configuration
 from connector.pipeline.alerts import ask_cards
 from connector.pipeline.allocate import announce, choose, pick, read_verdicts
 from connector.pipeline.normalise import normalise, normalise_email
-from connector.pipeline.roster import SETTABLE
+from connector.pipeline.roster import check_setting
+from connector.storage.leads import FOREIGN_ID
 from connector.storage.reps import StoredRep
 from connector.storage.scores import StoredScore
 from leads.enums import DecisionOutcome, Outcome, Role, Tier
@@ -133,12 +134,13 @@ def find_leads(house: House, query: str, limit: int = 5) -> list[LeadSummary]:
 def _find_exact(house: House, text: str) -> list[Lead]:
     ids: list[int] = []
     number = text.removeprefix("#")
-    if number.isdigit():
-        ids.append(int(number))
+    if number.isdecimal():
+        ids.append(int(number[:11]))
     candidates = {text, *re.findall(r"[\w-]+", text.rsplit("/", 1)[-1])} if "/" in text else {text}
     for connection in house.settings.connections:
         ids += [found for candidate in candidates if (found := house.leads.find_external(connection, candidate)) is not None]
-    email = normalise_email(text.removeprefix("mailto:").strip("<>")) if "@" in text else None
+    ids += house.leads.find(house.leads.tokens("", None, {}, {FOREIGN_ID: text}))
+    email = normalise_email(text.strip("<>").removeprefix("mailto:").partition("|")[0]) if "@" in text else None
     if email:
         ids += house.leads.find(house.leads.tokens("", None, {"email": email}))
     leads = {lead.id: lead for lead_id in dict.fromkeys(ids) if (lead := house.leads.get(lead_id)) is not None and not lead.erased}
@@ -202,7 +204,7 @@ def card(house: House, lead_id: int) -> CardState | None:
         if assignment and assignment.accepted_at
         else None,
         passed_reason=decision.reason if decision and past and past[-1].closed_as == "passed" else None,
-        last_engagement=house.leads.last_engagement(lead.id),
+        last_engagement=house.histories.last_engagement(lead.id),
         created_at=lead.created_at,
         crm_url=client.record_url(lead.external_id) if client and lead.external_id else None,
         note=score.note if score else None,
@@ -329,13 +331,10 @@ def claim(house: House, lead_id: int, actor: Actor) -> Done:
 def set_rep(house: House, rep_id: str, changes: Mapping[str, Any], actor: Actor) -> StoredRep:
     """Change what people may set for a rep; None takes a setting back. Raises `Configuration` naming the field."""
     for name, value in changes.items():
-        wanted = SETTABLE.get(name)
-        if wanted is None:
-            raise Configuration(f"{name} cannot be set.", f"Known: {', '.join(SETTABLE)}.")
-        if value is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool)):
-            raise Configuration(f"{name} has the wrong type.")
-        if isinstance(value, int | float) and not isinstance(value, bool) and value < 0:
-            raise Configuration(f"{name} must not be negative.")
+        try:
+            check_setting(name, value)
+        except ValueError as error:
+            raise Configuration(f"{name}: {error}.") from None
     with house.db.transaction():
         before = house.reps.get(rep_id)
         after = house.reps.set(rep_id, changes) if before else None

@@ -94,7 +94,7 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
 def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:
     """(lead, whether anything of it was news); (None, False) for the erased."""
     change = normalise(change)
-    tokens = house.leads.tokens(connection, change.external_id, change.fields)
+    tokens = house.leads.tokens(connection, change.external_id, change.fields, change.extra)
     if house.privacy.buried([token for _, token in tokens]):
         return None, False
     applied = house.leads.apply(connection, replace(change, fetch=False), live=live)

@@ -25,7 +25,7 @@ def evaluate(house: House, lead_id: int) -> Score | None:
         if lead.allocated_version < lead.scored_version:
             house.queue.ring_allocate(lead.id)
         return None
-    history = house.leads.history(lead.id, house.clock.now())
+    history = house.histories.at(lead.id, house.clock.now())
     if history is None:
         return None
     score = score_histories([history], house.models.champion())[0]
@@ -51,7 +51,7 @@ def rescore(house: House, lead_ids: Sequence[int]) -> int:
     for start in range(0, len(lead_ids), BATCH):
         now = house.clock.now()
         leads = [lead for lead_id in lead_ids[start : start + BATCH] if (lead := house.leads.get(lead_id)) and not lead.erased]
-        histories = [history for lead in leads if (history := house.leads.history(lead.id, now))]
+        histories = [history for lead in leads if (history := house.histories.at(lead.id, now))]
         scores = score_histories(histories, house.models.champion())
         versions = {lead.id: lead.version for lead in leads}
         with house.db.transaction():

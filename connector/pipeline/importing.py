@@ -128,6 +128,7 @@ def _store(house: House, connection: str, chunk: list[tuple[LeadChange, Outcome]
             if house.privacy.buried([token for _, token in tokens]):
                 continue
             applied = house.leads.apply(connection, change, live=False)
+            house.leads.known_elsewhere_as(applied.lead_id, change.external_id)
             made += int(applied.created)
             moved += int(not applied.created and bool(applied.fields))
             if outcome in (Outcome.WON, Outcome.LOST):

@@ -17,15 +17,14 @@ from connector.pipeline import ownership
 from connector.pipeline.normalise import KEY_LENGTH, normalise, normalise_act, normalise_name
 from connector.storage.events import Seen
 from connector.storage.inbox import StoredDelivery
-from connector.storage.leads import WON_STAGES, Applied
-from leads.enums import ChangeKind, ChangeOrigin, EngagementKind, LifecycleStage, Outcome
+from connector.storage.leads import Applied, told_outcome
+from leads.enums import ChangeKind, ChangeOrigin, EngagementKind
 from leads.records import EngagementEvent, InboundEvent, LeadChange, UnrecognisedEvent
 
 log = structlog.get_logger(__name__)
 
 TRIES = 3
 BACK_OFF_S = (5.0, 60.0, 300.0)
-LOST_STATUSES = frozenset({"unqualified", "disqualified", "lost", "bad_timing"})
 PURPOSE = "profiling"
 
 
@@ -303,9 +302,7 @@ def _note_consent(house: House, event: EngagementEvent, email: str | None) -> No
 
 
 def _settle_outcome(house: House, applied: Applied, change: LeadChange) -> None:
-    stage = LifecycleStage.read(change.fields.get("lifecycle_stage"))
-    status = str(change.fields.get("lead_status") or "").strip().lower()
-    outcome = Outcome.WON if stage in WON_STAGES else Outcome.LOST if status in LOST_STATUSES else None
+    outcome = told_outcome(change.fields)
     if outcome is not None and ({"lifecycle_stage", "lead_status"} & set(applied.fields)):
         house.leads.settle(applied.lead_id, outcome, change.occurred_at)
         house.decisions.close(applied.lead_id, change.occurred_at, outcome.value)

@@ -23,7 +23,7 @@ def write_rationale(house: House, score_id: int) -> Rationale | None:
     newest = house.scores.newest(stored.lead_id) if stored else None
     if stored is None or newest is None or newest.id != score_id or house.scores.rationale(score_id) is not None:
         return None
-    history = house.leads.history(stored.lead_id, stored.score.as_of)
+    history = house.histories.at(stored.lead_id, stored.score.as_of)
     if history is None:
         return None
     try:

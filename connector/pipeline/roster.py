@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from allocation.hours import parse_week
+from allocation.hours import check_holiday_place, parse_week, zone_of
 from allocation.rep import Caps, Rep, Taken, Territory
 from connector.bootstrap import House
 from connector.storage.reps import StoredRep
@@ -32,6 +33,44 @@ SETTABLE: Mapping[str, type | tuple[type, ...]] = {
     "regions": list,
     "pto": list,
 }
+
+
+def check_setting(name: str, value: Any) -> None:
+    """Raise ValueError with one line when this may not be set, or not so: one bad setting would stop every decision."""
+    wanted = SETTABLE.get(name)
+    if wanted is None:
+        raise ValueError(f"cannot be set; there are {', '.join(SETTABLE)}")
+    if value is None:
+        return
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise ValueError("has the wrong type")
+    if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+        raise ValueError("must be a number of 0 or more")
+    if name == "timezone":
+        zone_of(value)
+    elif name == "hours":
+        _check_texts([*value, *value.values()])
+        parse_week(value)
+    elif name == "paused_until":
+        _moment(value)
+    elif name == "holidays":
+        country, _, region = value.partition("-")
+        if wrong := check_holiday_place(country.upper(), region.upper() or None):
+            raise ValueError(wrong)
+    elif name == "pto":
+        for interval in value:
+            if not isinstance(interval, list) or len(interval) != 2:
+                raise ValueError("wants pairs of a beginning and an end")
+            _check_texts(interval)
+            if _moment(interval[0]) >= _moment(interval[1]):
+                raise ValueError("an absence must end after it begins")
+    elif isinstance(value, list):
+        _check_texts(value)
+
+
+def _check_texts(values: Iterable[Any]) -> None:
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("wants texts")
 
 
 def build_roster(house: House, at: datetime) -> list[Rep]:

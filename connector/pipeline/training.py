@@ -19,7 +19,7 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
     """Train, save and promote. Raises `scoring.training.NotEnough` with one line; nothing is half-written then."""
     tell = progress or (lambda done, what: None)
     examples = []
-    outcomes = len(house.leads.outcomes())
+    outcomes = len(house.histories.outcomes())
     for place, example in enumerate(_examples(house), start=1):
         examples.append(example)
         if place % 200 == 0:
@@ -38,8 +38,6 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
 
 def _examples(house: House) -> Iterator[LabelledHistory]:
     """Every past lead as it stood at each of its looks, so that the model meets leads as old as those it will score."""
-    for lead_id, created, outcome, ended in house.leads.outcomes():
-        for moment in look_moments(created, ended):
-            history = house.leads.history(lead_id, moment)
-            if history is not None:
-                yield LabelledHistory(history, outcome)
+    for lead_id, created, outcome, ended in house.histories.outcomes():
+        for history in house.histories.at_each(lead_id, look_moments(created, ended)):
+            yield LabelledHistory(history, outcome)

@@ -6,14 +6,16 @@ on the order in which notices came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from peewee import fn
 
 from connector.clock import Clock, to_ms
+from connector.storage.columns import is_id
 from connector.storage.db import Database
 from connector.storage.events import KEY_LENGTH
 from connector.storage.models import Assignment as AssignmentRow
@@ -24,13 +26,16 @@ from connector.storage.models import Identity, InboundEvent
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.vault import PersonSeal, Vault
-from leads.enums import ChangeKind, EngagementKind, LifecycleStage, Outcome, Tier
+from leads.enums import ChangeKind, LifecycleStage, Outcome, Tier
 from leads.fields import CANONICAL, NOT_FEATURES, PERSONAL
-from leads.records import Engagement, EngagementEvent, FieldValue, Lead, LeadChange, LeadHistory
+from leads.records import EngagementEvent, FieldValue, Lead, LeadChange
 
 #: Fields that name one person exactly. The order is the order of trust.
 IDENTIFYING = ("email", "phone")
+#: The extra column in which an adapter passes on another system's id, and the kind of identity it makes.
+FOREIGN_ID, ELSEWHERE = "external_id", "elsewhere"
 WON_STAGES = (LifecycleStage.CUSTOMER, LifecycleStage.EVANGELIST)
+LOST_STATUSES = frozenset({"unqualified", "disqualified", "lost", "bad_timing"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,32 @@ class Applied:
     created: bool = False
 
 
+def told_outcome(fields: Mapping[str, FieldValue]) -> Outcome | None:
+    """How the lead ended, as its own stage and status tell; None when they do not."""
+    if LifecycleStage.read(fields.get("lifecycle_stage")) in WON_STAGES:
+        return Outcome.WON
+    return Outcome.LOST if str(fields.get("lead_status") or "").strip().lower() in LOST_STATUSES else None
+
+
 class Leads:
     """The repository of leads. Callers hold the transaction."""
 
-    def __init__(self, db: Database, vault: Vault, clock: Clock) -> None:
-        self._db, self._vault, self._clock = db, vault, clock
+    def __init__(self, db: Database, vault: Vault, clock: Clock, homes: Collection[str] = ()) -> None:
+        """`homes` are the configured connections; a record of any other, such as an import's, is not one to write to."""
+        self._db, self._vault, self._clock, self._homes = db, vault, clock, homes
 
     # -- finding
 
-    def tokens(self, connection: str, external_id: str | None, fields: Mapping[str, FieldValue]) -> list[tuple[str, str]]:
-        """(kind, token) of everything that names this person, most trusted first."""
+    def tokens(
+        self,
+        connection: str,
+        external_id: str | None,
+        fields: Mapping[str, FieldValue],
+        extra: Mapping[str, FieldValue] = MappingProxyType({}),
+    ) -> list[tuple[str, str]]:
+        """(kind, token) of everything that names this person, most trusted first. `extra` may hold another system's id of them."""
         named = [(f"id:{connection}", external_id)] if external_id else []
+        named += [(ELSEWHERE, str(extra[FOREIGN_ID]))] if extra.get(FOREIGN_ID) else []
         named += [(kind, str(fields[kind])) for kind in IDENTIFYING if fields.get(kind)]
         return [(kind, self._vault.index(kind, value)) for kind, value in named]
 
@@ -81,6 +101,8 @@ class Leads:
 
     def get(self, lead_id: int) -> Lead | None:
         """The lead with this id, or the one it was merged into."""
+        if not is_id(lead_id):
+            return None
         with self._db.connected():
             row = LeadRow.get_or_none(LeadRow.id == lead_id)
             while row is not None and row.merged_into is not None:
@@ -89,6 +111,8 @@ class Leads:
 
     def lock(self, lead_id: int) -> Lead | None:
         """The lead, locked until the end of the transaction."""
+        if not is_id(lead_id):
+            return None
         with self._db.connected():
             row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).first()
             if row is not None and row.merged_into is not None:
@@ -114,7 +138,7 @@ class Leads:
 
         `live` marks the lead as one to be routed; a backfilled one is history until something live happens.
         """
-        tokens = self.tokens(connection, change.external_id, change.fields)
+        tokens = self.tokens(connection, change.external_id, change.fields, change.extra)
         found = self._same_person(tokens, change)
         created = not found
         row = self._make(connection, change, live) if created else found[0]
@@ -127,9 +151,12 @@ class Leads:
         if not over:
             self._adopt(row, connection, change)
         moved, standing = self._write_fields(row, change)
-        customer = LifecycleStage.read(row.facts.get("lifecycle_stage")) in WON_STAGES
-        row.routable = row.routable or (live and not customer)
-        rescore = created or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
+        told = told_outcome(row.facts)
+        row.routable = row.routable or (live and told is not Outcome.WON)
+        reopened = live and told is None and row.outcome_at is not None and change.occurred_at > row.outcome_at
+        if reopened:  # what ended long ago, or in another system, has come back
+            row.outcome, row.outcome_at = Outcome.OPEN.value, None
+        rescore = created or reopened or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
         row.version += int(rescore and not created)
         row.touched_at = self._clock.now()
         row.save()
@@ -229,7 +256,7 @@ class Leads:
             key = name.removeprefix("extra.")
             value = opened.extra.get(key) if name.startswith("extra.") else opened.fields.get(key)
             place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
-            if name in times and (times[name], _rank(place.get(key))) >= (at, _rank(value)):
+            if name in times and (times[name], rank_value(place.get(key))) >= (at, rank_value(value)):
                 continue
             times[name], place[key] = at, value
         keep.sealed, keep.facts, keep.extra, keep.field_times = person.seal_json(sealed), facts, extra, times
@@ -272,6 +299,10 @@ class Leads:
         LeadRow.update({LeadRow.external_id: external_id}).where(
             (LeadRow.id == lead_id) & (LeadRow.connection == connection)
         ).execute()
+
+    def known_elsewhere_as(self, lead_id: int, external_id: str) -> None:
+        """Note the lead's id in a system that is no connection of ours; a CRM record that carries it is then the same lead."""
+        self._name(self._locked_row(lead_id), self.tokens("", None, {}, {FOREIGN_ID: external_id}))
 
     def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
         change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
@@ -329,55 +360,6 @@ class Leads:
             query = LeadRow.select(LeadRow.id).where(LeadRow.routable & behind & (LeadRow.touched_at <= older_than))
             return [row.id for row in query.order_by(LeadRow.touched_at).limit(limit)]
 
-    # -- history
-
-    def history(self, lead_id: int, as_of: datetime) -> LeadHistory | None:
-        """The lead as it stood at `as_of`: the one input of the features, for serving, training and replay alike."""
-        with self._db.connected():
-            row = LeadRow.get_or_none(LeadRow.id == lead_id)
-            if row is None or row.erased:
-                return None
-            person = self._vault.person(row.data_key)
-            moment = to_ms(as_of)
-            if all(time <= moment for time in row.field_times.values()):
-                facts, extra = {**row.facts, **(person.open_json(row.sealed) if row.sealed else {})}, row.extra
-            else:
-                facts, extra = self._facts_at(row.id, person, as_of)
-            acts = EngagementRow.select().where((EngagementRow.lead_id == row.id) & (EngagementRow.occurred_at <= as_of))
-            engagements = tuple(
-                Engagement(
-                    EngagementKind.read(act.kind),
-                    act.occurred_at,
-                    act.machine,
-                    act.properties,
-                    person.open_json(act.sealed) if act.sealed else None,
-                )
-                for act in acts.order_by(EngagementRow.occurred_at, EngagementRow.kind, EngagementRow.event_key)
-            )
-            return LeadHistory(row.id, row.created_at, as_of, facts, engagements, extra)
-
-    def outcomes(self) -> list[tuple[int, datetime, Outcome, datetime]]:
-        """(lead, created, outcome, when) of every lead that ended, oldest first: what a model learns from."""
-        with self._db.connected():
-            query = LeadRow.select().where(
-                LeadRow.outcome.in_(["won", "lost"]) & (LeadRow.erased == False) & LeadRow.merged_into.is_null()  # noqa: E712
-            )
-            return [
-                (row.id, row.created_at, Outcome.read(row.outcome), row.outcome_at or row.created_at)
-                for row in query.order_by(LeadRow.created_at, LeadRow.id)
-            ]
-
-    def last_engagement(self, lead_id: int) -> Engagement | None:
-        """The newest act that a person did."""
-        with self._db.connected():
-            row = (
-                EngagementRow.select()
-                .where((EngagementRow.lead_id == lead_id) & (EngagementRow.machine == False))  # noqa: E712
-                .order_by(EngagementRow.occurred_at.desc())
-                .first()
-            )
-            return Engagement(EngagementKind.read(row.kind), row.occurred_at, False, row.properties) if row else None
-
     def person_seal(self, lead_id: int) -> PersonSeal | None:
         """The seal under which values about this person are kept; None once they are erased."""
         with self._db.connected():
@@ -407,7 +389,8 @@ class Leads:
 
     def _adopt(self, row: LeadRow, connection: str, change: LeadChange) -> None:
         """A CRM record of somebody first heard of from elsewhere gives the lead its home in the CRM."""
-        if change.external_id and (row.external_id is None or (row.connection == connection and row.external_id == "")):
+        homeless = row.external_id is None or (connection in self._homes and row.connection not in self._homes)
+        if change.external_id and (homeless or (row.connection == connection and row.external_id == "")):
             row.connection, row.external_id = connection, change.external_id
         created = change.created_at or (change.occurred_at if change.kind is ChangeKind.CREATED else None)
         if created and created < row.created_at:
@@ -430,7 +413,7 @@ class Leads:
             place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
             key = name.removeprefix("extra.")
             old = place.get(key)
-            if name in times and (times[name], _rank(old)) >= (at, _rank(value)):
+            if name in times and (times[name], rank_value(old)) >= (at, rank_value(value)):
                 continue
             times[name], place[key] = at, value
             standing.append(name)
@@ -484,19 +467,6 @@ class Leads:
         deleted = (ChangeRow.lead_id == row.id) & (ChangeRow.kind == ChangeKind.DELETED.value)
         return bool(ChangeRow.select().where(deleted & (ChangeRow.occurred_at >= change.occurred_at)).exists())
 
-    def _facts_at(self, lead_id: int, person: PersonSeal, as_of: datetime) -> tuple[dict[str, FieldValue], dict[str, FieldValue]]:
-        facts: dict[str, FieldValue] = {}
-        extra: dict[str, FieldValue] = {}
-        times: dict[str, tuple[int, tuple[str, str]]] = {}
-        rows = ChangeRow.select().where((ChangeRow.lead_id == lead_id) & (ChangeRow.occurred_at <= as_of))
-        for row in rows:
-            for name, value in (person.open_json(row.sealed) if row.sealed else {}).items():
-                mark = (to_ms(row.occurred_at), _rank(value))
-                if name not in times or times[name] < mark:
-                    times[name] = mark
-                    (extra if name.startswith("extra.") else facts)[name.removeprefix("extra.")] = value
-        return facts, extra
-
     def _open(self, row: LeadRow) -> Lead:
         fields = dict(row.facts)
         if row.data_key and row.sealed:
@@ -519,6 +489,6 @@ class Leads:
         )
 
 
-def _rank(value: FieldValue) -> tuple[str, str]:
+def rank_value(value: FieldValue) -> tuple[str, str]:
     """Which of two values of one moment stands: any order will do that does not depend on which came first."""
     return str(value), type(value).__name__
