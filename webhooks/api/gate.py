@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from pydantic import BaseModel, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +28,8 @@ T = TypeVar("T", bound=Taken)
 #: Wrong tokens one address may try in a minute.
 GUESSES_PER_MINUTE = 30
 LONGEST_TOKEN = 200
+#: Calls worked on at once; more would only queue for the database, whose pool serves the rest of the process too.
+THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +109,21 @@ class Gate:
         per_minute = house.settings.limits.requests_per_minute
         self._clients = Buckets(per_minute, per_minute / 6)
         self._guessers = Buckets(GUESSES_PER_MINUTE, GUESSES_PER_MINUTE)
+        self._threads = CapacityLimiter(THREADS)
 
     async def serve(self, operation: Operation, request: Request) -> Response:
         """Answer one request. Raises `Problem`."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
         token = _bearer(headers.get("authorization", ""))
+        address = request.client.host if request.client else ""
+        if not token:
+            raise self._stranger(address)
         try:
             body = await read_body(headers, request.receive, self._house.settings.limits.body_bytes)
         except ClientGone:
             return Response(status_code=400)
-        address = request.client.host if request.client else ""
-        return await run_in_threadpool(self._answer, operation, token, address, body, headers, request)
+        work = partial(self._answer, operation, token, address, body, headers, request)
+        return await to_thread.run_sync(work, limiter=self._threads)
 
     def _answer(
         self, operation: Operation, token: str, address: str, body: bytes, headers: Mapping[str, str], request: Request
@@ -141,14 +148,22 @@ class Gate:
 
     def _admit(self, token: str, address: str, role: Role) -> Principal:
         """Whom the token speaks for. Raises `Problem`: 401 unknown, 403 a lesser role, 429 too often."""
-        principal = self._house.tokens.check(token) if token else None
+        principal = self._house.tokens.check(token)
         if principal is None:
-            _hold_back(self._guessers.take(address))
-            raise Problem(401, "unauthorised", "A valid bearer token is wanted.", headers={"www-authenticate": "Bearer"})
-        _hold_back(self._clients.take(str(principal.id)))
+            raise self._stranger(address)
+        wait = self._clients.take(str(principal.id))
+        if wait:
+            raise _too_many(wait)
         if not Actor("api", str(principal.id), principal.role).may(role):
             raise Problem(403, "forbidden", "This token may not do that.", f"It wants the role {role.value}.")
         return principal
+
+    def _stranger(self, address: str) -> Problem:
+        """The 401 for whoever comes without a valid token, or the 429 when they come too often."""
+        wait = self._guessers.take(address)
+        if wait:
+            return _too_many(wait)
+        return Problem(401, "unauthorised", "A valid bearer token is wanted.", headers={"www-authenticate": "Bearer"})
 
 
 def _bearer(authorization: str) -> str:
@@ -157,6 +172,5 @@ def _bearer(authorization: str) -> str:
     return token if scheme.lower() == "bearer" and len(token) <= LONGEST_TOKEN else ""
 
 
-def _hold_back(seconds: float) -> None:
-    if seconds > 0:
-        raise Problem(429, "too-many-requests", "Too many requests.", headers={"retry-after": str(int(seconds) + 1)})
+def _too_many(seconds: float) -> Problem:
+    return Problem(429, "too-many-requests", "Too many requests.", headers={"retry-after": str(int(seconds) + 1)})

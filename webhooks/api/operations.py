@@ -168,7 +168,7 @@ def score(call: Call) -> ScoreOut:
     started = time.perf_counter()
     wanted = call.read(ScoreRequest)
     history = (
-        _unstored(call, wanted) if wanted.lead_id is None else call.house.leads.history(wanted.lead_id, call.house.clock.now())
+        _unstored(call, wanted) if wanted.lead_id is None else call.house.histories.at(wanted.lead_id, call.house.clock.now())
     )
     if history is None:
         raise missing("lead")
