@@ -11,6 +11,11 @@ from peewee import BigIntegerField, BlobField, TextField
 from connector.clock import from_ms, to_ms
 
 
+def is_id(number: int) -> bool:
+    """Whether a number can be a row's id. What people type may be of any size, and databases raise at what they cannot hold."""
+    return 0 < number < 2**31
+
+
 class MomentField(BigIntegerField):
     """An aware UTC moment kept as whole milliseconds: comparable, indexable and free of driver differences."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from peewee import fn
 
 from connector.clock import Clock
+from connector.storage.columns import is_id
 from connector.storage.db import Database, tuples
 from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Decision as Row
@@ -93,6 +94,8 @@ class Decisions:
 
     def newest(self, lead_id: int) -> StoredDecision | None:
         """The decision that stands."""
+        if not is_id(lead_id):
+            return None
         with self._db.connected():
             row = Row.select().where(Row.lead_id == lead_id).order_by(Row.id.desc()).first()
             return _decision(row) if row else None

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from connector.clock import Clock
+from connector.storage.columns import is_id
 from connector.storage.db import Database
 from connector.storage.models import Rep as Row
 from connector.vault import Vault
@@ -84,7 +85,7 @@ class Reps:
 
     def get(self, rep_id: str) -> StoredRep | None:
         """The rep with this id."""
-        if not str(rep_id).isdigit():
+        if not str(rep_id).isdecimal() or not is_id(int(rep_id[:11])):
             return None
         with self._db.connected():
             row = Row.get_or_none(Row.id == int(rep_id))

@@ -176,6 +176,10 @@ class Desk:
         ingest(self.house, [inbox_id])
         return inbox_id
 
+    def work(self, inbox_id: int) -> None:
+        """Work a stored delivery off."""
+        ingest(self.house, [inbox_id])
+
     def say(self, inbox_id: int, *said: InboundEvent) -> None:
         """From now on the stored delivery reads as this."""
         (stored,) = self.house.inbox.read([inbox_id])

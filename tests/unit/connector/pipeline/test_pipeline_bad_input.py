@@ -27,7 +27,7 @@ def test_an_unknown_event_is_kept_and_goes_through_once_the_adapter_can_read_it(
     desk.say(inbox_id, act("ann@corp.example", kind=EngagementKind.EMAIL_REPLIED), first)
     desk.run()
     found = desk.house.leads.find(desk.house.leads.tokens("", None, {"email": "ann@corp.example"}))
-    history = desk.house.leads.history(found[0], desk.clock.now())
+    history = desk.house.histories.at(found[0], desk.clock.now())
     assert history is not None
     assert sorted(one.kind for one in history.engagements) == ["email_clicked", "email_replied"], "what had its effect has it once"
     assert desk.house.inbox.counts() == {}

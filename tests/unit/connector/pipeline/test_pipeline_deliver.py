@@ -32,14 +32,14 @@ def states(desk: Desk, lead_id: int, kind: EffectKind) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    ("error", "tries", "doubt"),
+    ("error", "tries"),
     [
-        (Retriable("Down."), TRIES, False),
-        (Unsure("No answer."), TRIES, True),
-        (Unsure("No answer.", 5.0), TRIES, True),
-        (KeyError("a1@corp.example"), TRIES, False),
-        (Fatal("Refused."), 1, False),
-        (Configuration("The token is wrong.", "Make a new one."), 1, False),
+        (Retriable("Down."), TRIES),
+        (Unsure("No answer."), TRIES),
+        (Unsure("No answer.", 5.0), TRIES),
+        (KeyError("a1@corp.example"), TRIES),
+        (Fatal("Refused."), 1),
+        (Configuration("The token is wrong.", "Make a new one."), 1),
     ],
     ids=lambda value: type(value).__name__,
 )

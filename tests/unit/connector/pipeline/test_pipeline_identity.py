@@ -24,11 +24,11 @@ def test_two_leads_that_turn_out_to_be_one_person_join_with_everything_they_had(
     lead = desk.house.leads.get(desk.lead("1"))
     assert lead is not None
     assert desk.house.leads.count() == 1
-    history = desk.house.leads.history(lead.id, NOON)
+    history = desk.house.histories.at(lead.id, NOON)
     assert history is not None
     assert [one.text for one in history.engagements] == ["call me"], "sealed under the other's key, and still readable"
     assert history.facts["title"] == "Clerk"
-    before = desk.house.leads.history(lead.id, EARLIER)
+    before = desk.house.histories.at(lead.id, EARLIER)
     assert before is not None
     assert before.facts.get("email") == "ann@corp.example", "the e-mail tool knew it then"
     assert desk.run() > 0
@@ -41,7 +41,7 @@ def test_of_two_values_the_newer_survives_a_merge_whichever_lead_had_it(desk: De
         desk.tell(CRM, change(f"x{survivor}", times[1], email=email, title="newer" if times[1] > times[0] else "older"))
         desk.tell(CRM, change(survivor, times[0], title="newer" if times[0] > times[1] else "older"))
         desk.tell(CRM, change(survivor, NOON, email=email))
-        history = desk.house.leads.history(desk.lead(survivor), NOON)
+        history = desk.house.histories.at(desk.lead(survivor), NOON)
         assert history is not None
         assert history.facts["title"] == "newer"
 
@@ -91,7 +91,7 @@ def test_an_address_that_was_given_to_somebody_else_follows_its_new_holder(desk:
     desk.tell(CRM, change("2", NOON, email="sales@corp.example"))
     assert desk.lead("1") != desk.lead("2")
     desk.tell(MAIL, act("sales@corp.example"))
-    history = desk.house.leads.history(desk.lead("2"), NOON)
+    history = desk.house.histories.at(desk.lead("2"), NOON)
     assert history is not None
     assert len(history.engagements) == 1
 

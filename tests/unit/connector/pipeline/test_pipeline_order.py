@@ -66,7 +66,7 @@ def tell_all(desk: Desk, events: Iterable[InboundEvent]) -> None:
 
 
 def whole(desk: Desk, person: Person, as_of: datetime) -> LeadHistory:
-    history = desk.house.leads.history(desk.lead(person.id), as_of)
+    history = desk.house.histories.at(desk.lead(person.id), as_of)
     assert history is not None
     return history
 
@@ -129,7 +129,7 @@ def test_an_event_has_one_effect_in_a_batch_and_across_batches(desk: Desk) -> No
     first = desk.tell(MAIL, one, one, other, one)
     again = desk.tell(MAIL, other, one)
     found = desk.house.leads.find(desk.house.leads.tokens("", None, {"email": "ann@corp.example"}))
-    history = desk.house.leads.history(found[0], NOON)
+    history = desk.house.histories.at(found[0], NOON)
     assert history is not None
     assert len(history.engagements) == 2
     assert desk.states(first) == ["applied", "applied"]
@@ -144,7 +144,7 @@ def test_the_same_key_in_two_connections_is_two_events(desk: Desk) -> None:
     desk.tell(MAIL, same)
     desk.tell(CRM, same)
     found = desk.house.leads.find(desk.house.leads.tokens("", None, {"email": "ann@corp.example"}))
-    history = desk.house.leads.history(found[0], NOON)
+    history = desk.house.histories.at(found[0], NOON)
     assert history is not None
     assert len(history.engagements) == 2
 
