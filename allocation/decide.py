@@ -94,10 +94,6 @@ def decide(
     owned = _by_owner(sitting, bench, rotation)
     if owned:
         return owned
-    if plan.method is Method.CLAIM_POOL and bench.eligible:
-        ranking = _ranking(sitting, bench, rotation)
-        text = f"In the claim pool of team {plan.team.name}: the first to claim it has it"
-        return _decision(sitting, bench, ranking, None, DecisionOutcome.HELD, plan.method, text), rotation
     return _pick(sitting, bench, rotation) or _nobody_free(sitting, bench, rotation)
 
 
@@ -164,7 +160,9 @@ def sit(
     exclude: frozenset[str] = frozenset(),
     draw: float | None = None,
 ) -> Sitting:
-    """Lay out the inputs of a decision, the reps with what the policy file says of them."""
+    """Lay out the inputs of a decision, the reps with what the policy file says of them. Raises ValueError for a naive `at`."""
+    if at.tzinfo is None:
+        raise ValueError("the moment of a decision must say its time zone")
     reps = {rep.id: policy.settled(rep) for rep in roster}
     return Sitting(lead, reps, policy, Clocks(at, policy.calendar.zone), exclude, draw)
 
@@ -249,10 +247,13 @@ def _charged(sitting: Sitting, bench: Bench, ranking: Ranking, rep_id: str, rota
 
 
 def _pick(sitting: Sitting, bench: Bench, rotation: Rotation, note: str = "") -> tuple[Decision, Rotation] | None:
-    """The method's choice among the eligible, or None when there is nobody."""
+    """The method's choice among the eligible (in a claim pool: nobody yet), or None when there is nobody to choose from."""
     if not bench.eligible:
         return None
     ranking = _ranking(sitting, bench, rotation)
+    if bench.plan.method is Method.CLAIM_POOL:
+        text = f"In the claim pool of team {bench.plan.team.name}: the first to claim it has it"
+        return _decision(sitting, bench, ranking, None, DecisionOutcome.HELD, Method.CLAIM_POOL, text), rotation
     chosen, explored = ranking.ranked[0], False
     explore, draw = sitting.policy.explore, sitting.draw
     if explore > 0 and draw is not None:

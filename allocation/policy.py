@@ -92,11 +92,17 @@ class Policy:
         return replace(plan, team=team, method=team.method, skills=team.skills, caps=team.caps.over(self.caps))
 
     def settled(self, rep: Rep) -> Rep:
-        """The rep with what the file says of them, except for fields that a person set (`Rep.by_person`)."""
+        """The rep with what the file says of them, except for fields that a person set (`Rep.by_person`).
+
+        Only people set a rep's own caps, each apart from the others: those win over the file's one by one.
+        """
         said = self.reps.get(rep.id)
         if not said:
             return rep
-        return replace(rep, **{name: value for name, value in said.items() if name not in rep.by_person})
+        fields = {name: value for name, value in said.items() if name not in rep.by_person}
+        if "caps" in said:
+            fields["caps"] = rep.caps.over(said["caps"])
+        return replace(rep, **fields)
 
     def members(self, team: Team, roster: Iterable[Rep]) -> list[Rep]:
         """The reps of the roster who are in the team."""

@@ -243,6 +243,23 @@ def simulate(past: Iterable[Past], policy: Policy) -> Simulation:
     )
 
 
+def summary(simulation: Simulation, names: Mapping[str, str] | None = None) -> list[str]:
+    """The result as lines of text: a table of reps, then what would differ. `names` are shown instead of ids."""
+    lines = [f"{'rep':<24}{'leads was':>10}{'now':>7}{'A was':>8}{'now':>6}{'expected was':>14}{'now':>9}"]
+    for rep, share in sorted(simulation.shares.items()):
+        tiers = f"{share.tiers_was[Tier.A]:>8}{share.tiers_now[Tier.A]:>6}"
+        label = (names or {}).get(rep, rep)[:23]
+        lines.append(f"{label:<24}{share.was:>10}{share.now:>7}{tiers}{share.expected_was:>14.1f}{share.expected_now:>9.1f}")
+    waits = sorted(lead.waited for lead in simulation.placed if lead.now is not None)
+    lines += [
+        f"{len(simulation.moved)} of {len(simulation.placed)} leads would have gone elsewhere",
+        f"nobody found for: {simulation.waiting_was} was, {simulation.waiting_now} now",
+        f"furthest from what was due, in leads: {simulation.unfairness_was:.2f} was, {simulation.unfairness_now:.2f} now",
+        f"longest wait now: {waits[-1] if waits else 0:.0f} minutes",
+    ]
+    return lines
+
+
 def _expected(lead: LeadFacts, placed: Placed) -> tuple[float, float]:
     """What the lead was and would have been worth with its rep: by the learned fit when there is one."""
     was = lead.fits.get(placed.was or "", lead.probability) * lead.value

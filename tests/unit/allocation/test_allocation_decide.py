@@ -131,6 +131,18 @@ def test_a_claim_pool_picks_nobody() -> None:
     assert after == LINE
 
 
+def test_an_overflow_into_a_claim_pool_is_claimed() -> None:
+    first = "[teams.one]\nreps = ['anna']\nnobody_free = 'overflow'\noverflow = 'two'\n"
+    text = first + "[teams.two]\nreps = ['ben']\nmethod = 'claim_pool'\n"
+    decision, _ = decide(LEAD, [AWAY[0], BEN], parse_policy(text), LINE, AT)
+    assert (decision.outcome, decision.method) == (DecisionOutcome.HELD, "claim_pool")
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        decide(LEAD, TEAM, policy(), LINE, AT.replace(tzinfo=None))
+
+
 def test_an_existing_owner_stays_and_it_counts() -> None:
     decision, after = decide(replace(LEAD, existing_owner="ben"), TEAM, policy(), LINE, AT)
     assert (decision.outcome, decision.rep_id, decision.method) == (DecisionOutcome.KEPT, "ben", "existing_owner")

@@ -90,6 +90,12 @@ def test_everything_in_it_is_read() -> None:
     assert rep.territory.postcodes == (("80", "89"),)
 
 
+def test_caps_that_a_person_set_win_one_by_one() -> None:
+    policy = parse_policy("[teams.a]\nreps = ['*']\n[reps.1]\ncaps = { open = 9, day = 4 }")
+    assert policy.settled(Rep("1", caps=Caps(open=20))).caps == Caps(open=20, day=4)
+    assert policy.settled(Rep("1")).caps == Caps(open=9, day=4)
+
+
 def test_the_first_rule_that_holds_decides() -> None:
     policy = parse_policy(WHOLE)
     big = policy.plan(LeadFacts(1, country="DE", employees=500, postcode="10115"))

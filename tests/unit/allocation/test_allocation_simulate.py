@@ -15,7 +15,7 @@ from allocation.fairness import Rotation
 from allocation.policy import Policy, parse_policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken
 from allocation.replay import record
-from allocation.simulate import Past, simulate
+from allocation.simulate import Past, simulate, summary
 from leads.enums import Tier
 
 START = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -25,7 +25,7 @@ PLAIN = parse_policy("[hours]\nmon-fri = '08:00-18:00'\n[caps]\nday = 9\n[teams.
 class World:
     """A small past: leads come, are held, passed on, moved and closed, and every decision is kept."""
 
-    def __init__(self, policy: Policy, seed: int, open_cap: int = 6) -> None:
+    def __init__(self, policy: Policy, seed: int, open_cap: int | None = 6) -> None:
         self.policy = policy
         self.rng = random.Random(seed)
         self.reps = [
@@ -103,7 +103,7 @@ def test_the_same_policy_gives_back_every_owner(seed: int) -> None:
 
 
 def test_another_policy_shows_who_would_have_got_what() -> None:
-    world = World(PLAIN, 5, open_cap=100).live(150)
+    world = World(PLAIN, 5, open_cap=None).live(150)
     only = parse_policy("[teams.few]\nreps = ['r1', 'r3']\n")
     found = simulate(world.past, only)
     assert len(found.placed) == 150
@@ -117,7 +117,7 @@ def test_another_policy_shows_who_would_have_got_what() -> None:
 
 
 def test_caps_count_the_load_as_it_would_have_become() -> None:
-    world = World(PLAIN, 6, open_cap=100).live(120)
+    world = World(PLAIN, 6, open_cap=None).live(120)
     tight = parse_policy("[teams.few]\nreps = ['r1']\n[reps.r1]\ncaps = { open = 3 }\n")
     found = simulate(world.past, tight)
     taken: list[tuple[datetime, datetime]] = []
@@ -140,6 +140,9 @@ def test_expected_value_is_shown_beside_the_count() -> None:
         assert sum(share.tiers_now.values()) == share.now
     total = sum(share.expected_now for share in found.shares.values())
     assert 0 < total < 60
+    lines = summary(found, {"r0": "Anna"})
+    assert lines[1].split()[:3] == ["Anna", str(found.shares["r0"].was), str(found.shares["r0"].now)]
+    assert "0 of 60 leads would have gone elsewhere" in lines
 
 
 def test_no_past_is_an_empty_result() -> None:
