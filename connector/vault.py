@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Vault:
             raise Configuration("There is no encryption key.", "Set LEADSWITCH_ENCRYPTION_KEYS to id:base64 of 32 bytes.")
         self._sealers = {name: AESGCM(key) for name, key in keys.items()}
         self._current = next(iter(keys))
-        self._prefix = bytes([len(self._current)]) + self._current.encode()
+        self._prefix = bytes([len(self._current.encode())]) + self._current.encode()
         self._index_key = hmac.new(list(keys.values())[-1], b"leadswitch blind index", hashlib.sha256).digest()
 
     def seal(self, plain: bytes, context: bytes = b"") -> bytes:
@@ -44,6 +45,8 @@ class Vault:
     def open(self, sealed: bytes, context: bytes = b"") -> bytes:
         """Open what `seal` made. Raises `Fatal` when it was changed, `Configuration` when its key is not on the ring."""
         sealed = bytes(sealed)
+        if not sealed:
+            raise Fatal("A sealed value does not open: it is empty.")
         name = sealed[1 : 1 + sealed[0]].decode(errors="replace")
         sealer = self._sealers.get(name)
         if sealer is None:
@@ -88,7 +91,7 @@ class PersonSeal:
 def _decrypt(sealer: AESGCM, sealed: bytes, context: bytes) -> bytes:
     try:
         return sealer.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
         raise Fatal("A sealed value does not open: it was changed, or belongs elsewhere.") from error
 
 
@@ -103,6 +106,8 @@ def parse_keys(text: str) -> dict[str, bytes]:
             key = b""
         if not name or len(name) > 32 or len(key) != KEY_BYTES:
             raise Configuration(f"Entry {place} of LEADSWITCH_ENCRYPTION_KEYS is not id:base64 of 32 bytes.")
+        if name in keys:
+            raise Configuration(f"Entry {place} of LEADSWITCH_ENCRYPTION_KEYS has the name of one before it.", "Rename it.")
         keys[name] = key
     return keys
 
@@ -114,7 +119,7 @@ def open_vault(configured: str | None, home: Path) -> Vault:
     path = home / "encryption.keys"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        draft = home / f".encryption.keys.{os.getpid()}"
+        draft = home / f".encryption.keys.{secrets.token_hex(8)}"
         draft.touch(mode=0o600)
         draft.write_text("k1:" + base64.b64encode(os.urandom(KEY_BYTES)).decode() + "\n", encoding="ascii")
         try:

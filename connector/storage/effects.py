@@ -108,7 +108,7 @@ class Effects:
             doubt = in_doubt or effect.in_doubt
             due = self._clock.now() + timedelta(seconds=delay_s)
             if newer is not None:
-                Row.update({Row.in_doubt: doubt, Row.due_at: due}).where(Row.id == newer.id).execute()
+                Row.update({Row.in_doubt: doubt or newer.in_doubt, Row.due_at: due}).where(Row.id == newer.id).execute()
                 Row.update({Row.state: "done", Row.receipt: "superseded", Row.done_at: self._clock.now()}).where(
                     Row.id == effect.id
                 ).execute()
@@ -135,10 +135,11 @@ class Effects:
             if row is None:
                 return None
             equal = Row.select().where((Row.kind == row.kind) & (Row.subject == row.subject) & (Row.state == "pending"))
-            if not equal.exists():
-                Row.update({Row.state: "pending", Row.attempts: 0, Row.in_doubt: True, Row.due_at: self._clock.now()}).where(
-                    Row.id == effect_id
-                ).execute()
+            if equal.exists():
+                return None
+            Row.update({Row.state: "pending", Row.attempts: 0, Row.in_doubt: True, Row.due_at: self._clock.now()}).where(
+                Row.id == effect_id
+            ).execute()
             return str(row.destination)
 
     def due_destinations(self) -> list[str]:
