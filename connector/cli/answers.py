@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from leads.enums import Role
+
 if TYPE_CHECKING:
     from connector.bootstrap import House
+    from connector.commands import Actor
 
 #: `report(done, text)`: the share done, 0–1, and what is being done.
 Report = Callable[[float, str], None]
@@ -128,6 +132,15 @@ def opened_house() -> Iterator[House]:
         yield house
     finally:
         house.close()
+
+
+def me() -> Actor:
+    """Whoever runs the command: an admin, by the name of their account on this machine."""
+    import pwd
+
+    from connector.commands import Actor
+
+    return Actor("cli", pwd.getpwuid(os.getuid()).pw_name, Role.ADMIN)
 
 
 def fail(text: str) -> NoReturn:

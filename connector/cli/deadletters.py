@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.answers import AsJson, opened_house, show_rows, wrong
+from connector.cli.answers import AsJson, me, opened_house, show_rows, wrong
 
 app = typer.Typer(help="Work that was given up.", no_args_is_help=True)
 Ids = Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="As shown by `deadletters list`.")]
@@ -46,7 +46,7 @@ def replay(ids: Ids = None, everything: All = False) -> None:
 
     with opened_house() as house:
         for letter_id in _chosen(ids, [one.id for one in house.deadletters.all(limit=10_000)] if everything else None):
-            print(f"{letter_id}: {replay_letter(house, letter_id, 'cli')}")
+            print(f"{letter_id}: {replay_letter(house, letter_id, me().label)}")
 
 
 @app.command()
@@ -63,7 +63,7 @@ def drop(
 
     with opened_house() as house:
         for letter_id in _chosen(ids, [one.id for one in house.deadletters.all(limit=10_000)] if everything else None):
-            drop_letter(house, letter_id, "cli", reason or None)
+            drop_letter(house, letter_id, me().label, reason or None)
             print(f"{letter_id}: dropped.")
 
 

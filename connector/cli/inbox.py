@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.answers import AsJson, fail, opened_house, show_rows, wrong
+from connector.cli.answers import AsJson, fail, me, opened_house, show_rows, wrong
 
 app = typer.Typer(help="Stored deliveries.", no_args_is_help=True)
 
@@ -51,7 +51,7 @@ def replay(
         wrong("Give either ids or --state.")
     with opened_house() as house:
         chosen = ids or [one.id for one in house.inbox.newest(state, limit=100_000)]
-        done = sum(replay_delivery(house, one, "cli") for one in chosen)
+        done = sum(replay_delivery(house, one, me().label) for one in chosen)
     if done < len(chosen) and ids:
         fail(f"{len(chosen) - done} of {len(chosen)} could not be replayed: not there, or waiting already.")
     print(f"{done} deliveries go through the pipeline again.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.cli.answers import AsJson, fail, opened_house, show_facts, show_rows
+from connector.cli.answers import AsJson, fail, me, opened_house, show_facts, show_rows
 
 app = typer.Typer(help="Trained models.", no_args_is_help=True)
 #: Figures in the list; `models show` has them all.
@@ -70,7 +70,7 @@ def rollback(
             if record is None:
                 fail(f"There is no model {version}: see leadswitch models list.")
             before = champion.version if champion else None
-            house.audit.add("cli", "model.rollback", f"model:{version}", detail={"before": before, "after": version})
+            house.audit.add(me().label, "model.rollback", f"model:{version}", detail={"before": before, "after": version})
     print(f"Model {version} is in use.")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+import json
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from connector.cli.answers import AsJson, fail, opened_house, show_facts, show_rows, wrong
+from connector.cli.answers import AsJson, fail, me, opened_house, show_facts, show_rows, wrong
 
 app = typer.Typer(help="Reps and their settings.", no_args_is_help=True)
 
@@ -35,53 +34,35 @@ def list_reps(as_json: AsJson = False) -> None:
 @app.command("set")
 def set_rep(
     rep: Annotated[str, typer.Argument(metavar="REP", help="Id or e-mail address.")],
-    weight: Annotated[float | None, typer.Option(help="Share of the rotation against the others (1 is normal).")] = None,
-    capacity: Annotated[int | None, typer.Option(help="Most open leads at a time.")] = None,
-    timezone: Annotated[str | None, typer.Option(help="Such as Europe/Berlin.")] = None,
-    team: Annotated[str | None, typer.Option(help="The team in the policy.")] = None,
-    pause_until: Annotated[str | None, typer.Option(help="No new leads until this day (YYYY-MM-DD).")] = None,
-    active: Annotated[bool | None, typer.Option("--active/--inactive", help="May be given leads at all.")] = None,
-    reason: Annotated[str, typer.Option(help="For the audit trail.")] = "",
+    settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="What to set; NAME= takes a setting back.")],
     as_json: AsJson = False,
 ) -> None:
     """Set what the engine should know of a rep.
 
-    What is set here wins over the policy file and the CRM.
+    What is set here wins over the policy file and the CRM. Names: active, weight, capacity, per_hour, per_day, per_week, timezone,
+    team, paused_until, hours, holidays, pto, languages, products, industries, countries, regions. Lists and tables are JSON.
 
-    Example: leadswitch reps set anna@example.com --capacity 30 --pause-until 2027-01-07
+    Example: leadswitch reps set anna@example.com capacity=30 paused_until=2027-01-07 languages='["de", "en"]'
     """
-    changes: dict[str, Any] = {"weight": weight, "capacity": capacity, "timezone": timezone, "team": team, "active": active}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if weight is not None and not 0 <= weight <= 100:
-        wrong("--weight must lie within 0 and 100.")
-    if capacity is not None and capacity < 0:
-        wrong("--capacity must not be negative.")
-    if timezone is not None:
-        _check_zone(timezone)
-    if pause_until is not None:
-        changes["paused_until"] = _day(pause_until).isoformat()
-    if not changes:
-        wrong("Nothing to set; see leadswitch reps set --help.")
+    from connector import commands
+
+    changes = dict(_read(setting) for setting in settings)
     with opened_house() as house:
         found = house.reps.by_email(rep) if "@" in rep else house.reps.get(rep)
         if found is None:
             fail(f"There is no rep {rep}: see leadswitch reps list.")
-        with house.db.transaction():
-            changed = house.reps.set(found.id, changes)
-            before = {name: found.settings.get(name) for name in changes}
-            house.audit.add("cli", "rep.set", f"rep:{found.id}", reason=reason or None, detail={"before": before, "after": changes})
-    show_facts({"id": found.id, "name": found.name, **(changed.settings if changed else {})}, as_json)
+        changed = commands.set_rep(house, found.id, changes, me())
+    show_facts({"id": changed.id, "name": changed.name, **changed.settings}, as_json)
 
 
-def _check_zone(name: str) -> None:
+def _read(setting: str) -> tuple[str, Any]:
+    """`name=value`: the value is JSON where it reads as such, else text, and None when it is empty."""
+    name, equals, value = setting.partition("=")
+    if not equals:
+        wrong(f"{setting} is not NAME=VALUE.")
+    if not value:
+        return name, None
     try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        wrong(f"There is no time zone {name}; write it like Europe/Berlin.")
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), UTC)
+        return name, json.loads(value)
     except ValueError:
-        wrong(f"--pause-until {text} is not a day; write it like 2027-01-07.")
+        return name, value

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.answers import AsJson, fail, opened_house, show_facts, show_rows, wrong
+from connector.cli.answers import AsJson, fail, me, opened_house, show_facts, show_rows, wrong
 from leads.enums import Role
 
 app = typer.Typer(help="API tokens with roles.", no_args_is_help=True)
@@ -44,7 +44,7 @@ def create(
         wrong(f"There is no role {role}: choose one of {', '.join(ROLES)}.")
     with opened_house() as house, house.db.transaction():
         token, principal = house.tokens.create(name or role, Role(role))
-        house.audit.add("cli", "token.create", f"token:{principal.id}", detail={"name": principal.name, "role": role})
+        house.audit.add(me().label, "token.create", f"token:{principal.id}", detail={"name": principal.name, "role": role})
     show_facts({"id": principal.id, "name": principal.name, "role": role, "token": token}, as_json)
     if not as_json:
         print("Keep it now: only a digest of it is stored.", file=sys.stderr)
@@ -59,7 +59,7 @@ def revoke(token_id: Annotated[int, typer.Argument(metavar="ID", help="As shown 
     with opened_house() as house, house.db.transaction():
         revoked = house.tokens.revoke(token_id)
         if revoked:
-            house.audit.add("cli", "token.revoke", f"token:{token_id}")
+            house.audit.add(me().label, "token.revoke", f"token:{token_id}")
     if not revoked:
         fail(f"There is no live token {token_id}.")
     print(f"Token {token_id} is revoked.")

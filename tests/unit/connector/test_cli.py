@@ -12,7 +12,10 @@ import pytest
 import typer
 from typer.main import get_command
 
+from connector.bootstrap import open_house
 from connector.cli import app, main
+from connector.settings import read_settings
+from leads.records import RepRecord
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -72,10 +75,9 @@ def test_whatever_lists_can_answer_in_json(run: Run, words: tuple[str, ...]) -> 
         (("deadletters", "replay", "9"), 1, "leadswitch: There is no open dead letter 9."),
         (("deadletters", "drop", "9"), 1, "leadswitch: There is no open dead letter 9."),
         (("inbox", "replay", "9"), 1, "1 of 1 could not be replayed"),
-        (("reps", "set", "9", "--weight", "2"), 1, "leadswitch: There is no rep 9"),
-        (("reps", "set", "9"), 2, "Nothing to set"),
-        (("reps", "set", "9", "--timezone", "Mars/Olympus"), 2, "There is no time zone Mars/Olympus"),
-        (("reps", "set", "9", "--pause-until", "soon"), 2, "is not a day"),
+        (("reps", "set", "9", "weight=2"), 1, "leadswitch: There is no rep 9"),
+        (("reps", "set", "9"), 2, "Missing argument"),
+        (("reps", "set", "9", "weight"), 2, "weight is not NAME=VALUE."),
         (("models", "show", "v9"), 1, "There is no model v9."),
         (("models", "rollback"), 1, "There is no earlier model."),
         (("policy", "check"), 2, "policy.toml does not exist"),
@@ -114,6 +116,34 @@ def test_a_token_is_shown_once_and_audited(run: Run) -> None:
     _, trail, _ = run("audit", "show", "--json")
     assert [one["action"] for one in json.loads(trail)] == ["token.revoke", "token.create"]
     assert run("audit", "verify")[:2] == (0, "The audit trail holds: 2 rows.\n")
+
+
+@pytest.fixture
+def rep(tmp_path: Path) -> str:
+    """A rep whom the CRM told of; the e-mail address."""
+    house = open_house(read_settings({"LEADSWITCH_HOME": str(tmp_path / "var")}), migrate=True)
+    house.reps.sync("crm", [RepRecord("7", "anna@example.com", "Anna", True)])
+    house.close()
+    return "anna@example.com"
+
+
+def test_what_is_set_for_a_rep_is_kept_and_audited(run: Run, rep: str) -> None:
+    code, out, _ = run("reps", "set", rep, "weight=0.5", 'languages=["de"]', "paused_until=2027-01-07", "team=emea", "--json")
+    assert code == 0
+    assert json.loads(out) | {"id": "1", "name": "Anna", "weight": 0.5, "languages": ["de"], "team": "emea"} == json.loads(out)
+    code, out, _ = run("reps", "set", rep, "team=", "--json")
+    assert "team" not in json.loads(out)
+    _, out, _ = run("reps", "list", "--json")
+    assert json.loads(out)[0]["settings"]["weight"] == 0.5
+    _, trail, _ = run("audit", "show", "--json")
+    assert [one["action"] for one in json.loads(trail)] == ["rep.set", "rep.set"]
+
+
+@pytest.mark.parametrize("setting", ["weight=-1", "timezone=Mars/Olympus", "paused_until=soon", "languages=de", "nickname=Annie"])
+def test_what_makes_no_sense_for_a_rep_is_refused(run: Run, rep: str, setting: str) -> None:
+    code, _, err = run("reps", "set", rep, setting)
+    assert code == 2
+    assert err.startswith(f"leadswitch: {setting.partition('=')[0]}: ")
 
 
 def test_lists_are_tab_separated_for_other_programs(run: Run) -> None:
