@@ -167,13 +167,16 @@ def score(call: Call) -> ScoreOut:
 
     started = time.perf_counter()
     wanted = call.read(ScoreRequest)
-    history = (
-        _unstored(call, wanted) if wanted.lead_id is None else call.house.histories.at(wanted.lead_id, call.house.clock.now())
-    )
+    history = _unstored(call, wanted) if wanted.lead_id is None else call.house.histories.at(wanted.lead_id, call.house.clock.now())
     if history is None:
         raise missing("lead")
     scored = score_histories([history], call.house.models.champion())[0]
     return _score_out(scored, round((time.perf_counter() - started) * 1000, 2))
+
+
+def _stored(house: House, lead_id: int) -> LeadHistory | None:
+    lead = house.leads.get(lead_id)  # the one it was merged into, if it was
+    return house.histories.at(lead.id, house.clock.now()) if lead else None
 
 
 def _unstored(call: Call, wanted: ScoreRequest) -> LeadHistory:
