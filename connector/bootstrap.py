@@ -56,6 +56,7 @@ class House:
         self.inbox = InboxRows(db, vault, clock)
         self.events = Events(db, clock)
         self.leads = Leads(db, vault, clock, homes=frozenset(self.settings.connections))
+        self.histories = Histories(db, vault)
         self.scores = Scores(db, vault)
         self.decisions = Decisions(db, clock)
         self.effects = Effects(db, clock)

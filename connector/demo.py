@@ -51,9 +51,10 @@ def main(once: bool = False) -> int:
 
 def run_demo(once: bool, plan: Plan | None = None, console: Console | None = None, home: Path | None = None) -> int:
     """Run it. With `once` it stops by itself and returns 0 only if every check of the closing table holds; else it stays until
-    Ctrl-C. Whatever happens, every child process is ended and, unless something went wrong, the demo's files are removed."""
+    Ctrl-C. Whatever happens, every child process is ended; its files are removed, unless something went wrong or the caller has
+    given their `home`."""
     plan, console = plan or Plan(), console or Console()
-    home = home or _new_home()
+    keep, home = home is not None, home or _new_home()
     stage = Stage(home, plan.seed)
     done = False
     try:
@@ -72,7 +73,7 @@ def run_demo(once: bool, plan: Plan | None = None, console: Console | None = Non
         return 1
     finally:
         stage.children.end(say=lambda text: console.print(text, highlight=False))
-        if done:
+        if done and not keep:
             shutil.rmtree(home, ignore_errors=True)
         else:
             console.print(f"Logs and database are kept in {home}", highlight=False)

@@ -187,7 +187,7 @@ def wrong_counts(installation: Installation, event_ids: set[str], eventually: Wa
         counts = {}
         for event_id in event_ids:
             found = house.leads.find(house.leads.tokens("", None, {"email": f"{event_id}@example.com"}))
-            history = house.leads.history(found[0], house.clock.now()) if len(found) == 1 else None
+            history = house.histories.at(found[0], house.clock.now()) if len(found) == 1 else None
             counts[event_id] = len(history.engagements) if history else 0
         assert house.deadletters.count() == 0
         return {event_id: count for event_id, count in counts.items() if count != 1}
