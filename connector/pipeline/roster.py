@@ -46,26 +46,27 @@ def check_setting(name: str, value: Any) -> None:
         raise ValueError("has the wrong type")
     if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
         raise ValueError("must be a number of 0 or more")
+    given: Any = value
     if name == "timezone":
-        zone_of(value)
+        zone_of(given)
     elif name == "hours":
-        _check_texts([*value, *value.values()])
-        parse_week(value)
+        _check_texts([*given, *given.values()])
+        parse_week(given)
     elif name == "paused_until":
-        _moment(value)
+        _moment(given)
     elif name == "holidays":
-        country, _, region = value.partition("-")
+        country, _, region = given.partition("-")
         if wrong := check_holiday_place(country.upper(), region.upper() or None):
             raise ValueError(wrong)
     elif name == "pto":
-        for interval in value:
+        for interval in given:
             if not isinstance(interval, list) or len(interval) != 2:
                 raise ValueError("wants pairs of a beginning and an end")
             _check_texts(interval)
             if _moment(interval[0]) >= _moment(interval[1]):
                 raise ValueError("an absence must end after it begins")
-    elif isinstance(value, list):
-        _check_texts(value)
+    elif isinstance(given, list):
+        _check_texts(given)
 
 
 def _check_texts(values: Iterable[Any]) -> None:

@@ -43,9 +43,7 @@ def states(desk: Desk, lead_id: int, kind: EffectKind) -> list[tuple[str, int]]:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_alert_that_fails_has_its_tries_and_then_waits_for_a_person(
-    desk: Desk, error: Exception, tries: int, doubt: bool
-) -> None:
+def test_an_alert_that_fails_has_its_tries_and_then_waits_for_a_person(desk: Desk, error: Exception, tries: int) -> None:
     lead_id = lead(desk)
     cards = len(states(desk, lead_id, EffectKind.SLACK_CARD))
     assert cards
