@@ -75,15 +75,17 @@ Observe = Callable[[int, float], None]
 
 
 def seal_delivery(vault: Vault, delivery: Delivery) -> bytes:
-    """The whole request as one sealed envelope: a line of JSON (method, URL, headers), then the raw body."""
-    head = json.dumps([delivery.method, delivery.url, dict(delivery.headers)]).encode()
-    return vault.seal(head + b"\n" + delivery.body, ENVELOPE_CONTEXT)
+    """The whole request as one sealed envelope, laid out as HTTP does: request line, headers, an empty line, the raw body."""
+    lines = [f"{delivery.method} {delivery.url}", *(f"{name}:{value}" for name, value in delivery.headers.items()), "\n"]
+    return vault.seal("\n".join(lines).encode() + delivery.body, ENVELOPE_CONTEXT)
 
 
 def open_delivery(vault: Vault, envelope: bytes, received_at: datetime) -> Delivery:
     """The request again. Raises what `Vault.open` raises."""
-    head, _, body = vault.open(envelope, ENVELOPE_CONTEXT).partition(b"\n")
-    method, url, headers = json.loads(head)
+    head, _, body = vault.open(envelope, ENVELOPE_CONTEXT).partition(b"\n\n")
+    request, *lines = head.decode().split("\n")
+    method, _, url = request.partition(" ")
+    headers = {name: value for name, _, value in (line.partition(":") for line in lines)}
     return Delivery(method=method, url=url, headers=headers, body=body, received_at=received_at)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from connector.ports import Delivery
 from connector.storage import intake
 from connector.storage.db import Database
-from connector.storage.intake import Arrival, InboxWriter, IntakeFull, Stored, StoreDown, open_delivery
+from connector.storage.intake import Arrival, InboxWriter, IntakeFull, Stored, StoreDown, open_delivery, seal_delivery
 from connector.testing import NOON, TEST_KEYS
 from connector.vault import Vault
 
@@ -92,6 +92,19 @@ def test_a_stored_delivery_can_be_read_again(database: Database, file: sqlite3.C
     assert row[6:] == ("trace-k1", "pending", 0, milliseconds, None)
     assert open_delivery(VAULT, row[5], NOON) == delivery()
     assert b"ada@example.com" not in row[5]
+
+
+HEADER_TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x85\xa0"), max_size=20)
+
+
+@given(
+    url=st.text(st.characters(min_codepoint=33, max_codepoint=255), max_size=40),
+    headers=st.dictionaries(st.text("abcdefghijklmnopqrstuvwxyz-0123456789", min_size=1, max_size=12), HEADER_TEXT, max_size=5),
+    body=st.binary(max_size=60) | st.sampled_from([b"\n", b"\n\n", b"a: b\n\nc", b"\r\n\r\n"]),
+)
+def test_an_envelope_gives_back_what_was_sealed(url: str, headers: dict[str, str], body: bytes) -> None:
+    sealed = Delivery("POST", url, headers, body, NOON)
+    assert open_delivery(VAULT, seal_delivery(VAULT, sealed), NOON) == sealed
 
 
 def test_a_repeat_is_told_apart_and_rung_for_once(database: Database) -> None:
