@@ -301,8 +301,12 @@ class Leads:
         ).execute()
 
     def known_elsewhere_as(self, lead_id: int, external_id: str) -> None:
-        """Note the lead's id in a system that is no connection of ours; a CRM record that carries it is then the same lead."""
-        self._name(self._locked_row(lead_id), self.tokens("", None, {}, {FOREIGN_ID: external_id}))
+        """Note the lead's id in a system that is no connection of ours; a CRM record that carries it is then the same lead.
+
+        Whoever was known by it first keeps it.
+        """
+        for kind, token in self.tokens("", None, {}, {FOREIGN_ID: external_id}):
+            Identity.insert(kind=kind, token=token, lead_id=lead_id).on_conflict_ignore().execute()
 
     def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
         change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
