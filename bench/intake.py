@@ -236,17 +236,19 @@ class Server:
         self._valkey.stop()
 
 
-def run_load(server: Server, seconds: float, kill_after: float | None = None) -> tuple[Round, list[str]]:
-    """Load a server; with `kill_after` it is killed with SIGKILL so many seconds into it. Also the acknowledged delivery keys."""
+def run_load(
+    server: Server, seconds: float, end_after: float | None = None, how: signal.Signals = signal.SIGKILL
+) -> tuple[Round, list[str]]:
+    """Load a server; with `end_after` it gets the signal so many seconds into it. Also gives the acknowledged delivery keys."""
     ours, theirs = multiprocessing.Pipe()
     count = int(seconds * 40_000)
     generator = multiprocessing.get_context("spawn").Process(target=send_load, args=(server.port, count, seconds, theirs))
     generator.start()
     theirs.close()  # so that a generator that dies ends our waiting
     ours.recv()
-    if kill_after is not None:
-        time.sleep(kill_after)
-        server.stop(signal.SIGKILL)
+    if end_after is not None:
+        time.sleep(end_after)
+        server.stop(how)
     took, latencies, answers, keys = ours.recv()
     generator.join()
     latencies.sort()
@@ -274,7 +276,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
             if build not in best or result.rps > best[build].rps:
                 best[build] = result
     server = Server("durable", folder / "killed")
-    _, keys = run_load(server, seconds, kill_after=seconds / 2)
+    _, keys = run_load(server, seconds, end_after=seconds / 2)
     missing = count_missing(server.database, keys)
     print(f"killed under load: {len(keys)} acknowledged, {missing} of them missing")
     return {

@@ -85,8 +85,9 @@ def read_step(line: str) -> str | None:
     return None
 
 
-def test_a_kill_under_load_loses_nothing_that_was_acknowledged(server: Server) -> None:
-    measured, keys = run_load(server, 3.0, kill_after=1.5)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_end_under_load_loses_nothing_that_was_acknowledged(server: Server, how: signal.Signals) -> None:
+    measured, keys = run_load(server, 3.0, end_after=1.5, how=how)
     assert set(measured.answers) <= {200}
     assert len(keys) > 100
     assert count_missing(server.database, keys) == 0
