@@ -11,7 +11,7 @@ import dramatiq
 import structlog
 
 from connector.bootstrap import House
-from connector.errors import Fatal
+from connector.errors import Fatal, LeadswitchError, Retriable
 from connector.pipeline.allocate import allocate
 from connector.pipeline.deliver import deliver
 from connector.pipeline.evaluate import evaluate
@@ -37,7 +37,13 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
 
     def actor(name: str, queue: str, call: Callable[..., object], **options: Any) -> None:
         def run(*args: Any, **kwargs: Any) -> None:
-            call(*args, **kwargs)
+            try:
+                call(*args, **kwargs)
+            except LeadswitchError:
+                raise
+            except Exception as error:  # Dramatiq keeps and logs its text, which may quote what is personal
+                log.exception("job failed", actor=name)
+                raise Retriable(f"Unexpected {type(error).__name__}.") from None
 
         dramatiq.actor(actor_name=name, queue_name=queue, broker=broker, **options)(run)
 
@@ -81,6 +87,6 @@ def give_up(house: House, message: Mapping[str, Any]) -> None:
 
 
 def _last_line(traceback: str) -> str:
-    """The type of the error only: its text may hold what must not be kept."""
+    """The error in one line: `declare` lets only errors of ours out, whose text is safe."""
     lines = [line for line in traceback.strip().splitlines() if line and not line.startswith(" ")]
-    return lines[-1].partition(":")[0] if lines else "unknown error"
+    return lines[-1].removeprefix("connector.errors.") if lines else "unknown error"

@@ -10,6 +10,7 @@ import structlog
 
 from connector.bootstrap import House
 from connector.errors import Configuration
+from connector.pipeline.consent import is_barred
 from connector.pipeline.normalise import normalise
 from connector.ports import BackfillPage, CrmClient
 from leads.enums import Outcome
@@ -92,10 +93,9 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
 
 
 def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:
-    """(lead, whether anything of it was news); (None, False) for the erased."""
+    """(lead, whether anything of it was news); (None, False) for the erased and for those who objected."""
     change = normalise(change)
-    tokens = house.leads.tokens(connection, change.external_id, change.fields, change.extra)
-    if house.privacy.buried([token for _, token in tokens]):
+    if is_barred(house, connection, change):
         return None, False
     applied = house.leads.apply(connection, replace(change, fetch=False), live=live)
     owner = change.fields.get("owner_id")

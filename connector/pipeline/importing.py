@@ -16,6 +16,7 @@ import structlog
 
 from connector.bootstrap import House
 from connector.errors import Configuration
+from connector.pipeline.consent import is_barred
 from connector.pipeline.normalise import normalise
 from leads.enums import ChangeKind, ChangeOrigin, Outcome
 from leads.fields import CANONICAL
@@ -124,8 +125,7 @@ def _store(house: House, connection: str, chunk: list[tuple[LeadChange, Outcome]
     made = moved = 0
     with house.db.transaction():
         for change, outcome in chunk:
-            tokens = house.leads.tokens(connection, change.external_id, change.fields)
-            if house.privacy.buried([token for _, token in tokens]):
+            if is_barred(house, connection, change):
                 continue
             applied = house.leads.apply(connection, change, live=False)
             house.leads.known_elsewhere_as(applied.lead_id, change.external_id)

@@ -14,6 +14,7 @@ import structlog
 from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
 from connector.pipeline import ownership
+from connector.pipeline.consent import PURPOSE
 from connector.pipeline.normalise import KEY_LENGTH, normalise, normalise_act, normalise_name
 from connector.storage.events import Seen
 from connector.storage.inbox import StoredDelivery
@@ -25,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 BACK_OFF_S = (5.0, 60.0, 300.0)
-PURPOSE = "profiling"
 
 
 def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
