@@ -6,7 +6,7 @@ import time
 
 from connector import commands
 from connector.bootstrap import House
-from connector.pipeline.ingest import PURPOSE
+from connector.pipeline.consent import PURPOSE
 from connector.pipeline.normalise import normalise
 from connector.storage.decisions import StoredDecision
 from connector.storage.reps import StoredRep
