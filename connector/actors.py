@@ -47,9 +47,10 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
 
         dramatiq.actor(actor_name=name, queue_name=queue, broker=broker, **options)(run)
 
-    actor("ingest", NEW, lambda ids: ingest(house, ids), **RETRIES, on_retry_exhausted="give_up")
-    actor("evaluate", SCORE, lambda lead_id: evaluate(house, lead_id), **RETRIES, on_retry_exhausted="give_up")
-    actor("allocate", ALLOCATE, lambda lead_id: allocate(house, lead_id), **RETRIES, on_retry_exhausted="give_up")
+    # a lead on its way goes first: under a burst of events the leads that came before it are not held up by it
+    actor("ingest", NEW, lambda ids: ingest(house, ids), priority=2, **RETRIES, on_retry_exhausted="give_up")
+    actor("evaluate", SCORE, lambda lead_id: evaluate(house, lead_id), priority=1, **RETRIES, on_retry_exhausted="give_up")
+    actor("allocate", ALLOCATE, lambda lead_id: allocate(house, lead_id), priority=0, **RETRIES, on_retry_exhausted="give_up")
     actor("handle_command", COMMAND, lambda ids: handle_command(house, ids), **RETRIES, on_retry_exhausted="give_up")
     for destination in ["slack", *house.crm_connections()]:
         actor(f"deliver:{destination}", notify_queue(destination), lambda name: deliver(house, name), max_retries=0)

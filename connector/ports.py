@@ -148,7 +148,10 @@ class CrmClient(Protocol):
         ...
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
-        """Leads modified at or after `moment`, in (modified, id) order, beginning after `after_id` among equal moments."""
+        """Leads modified at or after `moment`, in (modified, id) order, beginning after `after_id` among equal moments.
+
+        Each page's cursor, the last one's too, is "ms:id" of its newest record: what to ask from the next time.
+        """
         ...
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:

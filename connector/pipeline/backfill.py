@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connector.bootstrap import House
+from connector.clock import from_ms
 from connector.errors import Configuration
 from connector.pipeline.consent import is_barred
 from connector.pipeline.normalise import normalise
@@ -54,17 +55,24 @@ def reconcile(house: House, connection: str, progress: Progress | None = None) -
     client = _crm(house, connection)
     owners = house.reps.sync(connection, client.owners())
     name = f"reconcile:{connection}"
-    known = house.cells.get(name)
-    started = house.clock.now()
-    since = datetime.fromisoformat(known) if known else started - timedelta(hours=24)
+    since, after_id = _read_mark(house.cells.get(name), house.clock.now())
     total = BackfillReport(owners, 0, 0, 0)
-    for page in client.changed_since(since - timedelta(minutes=2)):
+    for page in client.changed_since(since, after_id):
         total = _add(total, take_page(house, connection, page, live=True))
+        if page.cursor:
+            house.cells.set(name, page.cursor)
         if progress:
             progress(total.leads, page.total)
-    house.cells.set(name, started.isoformat())
     log.info("reconcile done", connection=connection, leads=total.leads, recovered=total.recovered)
     return total
+
+
+def _read_mark(mark: str | None, now: datetime) -> tuple[datetime, str | None]:
+    """Where the last reconcile stopped: "ms:id" of the newest record it saw. The first one looks a day back."""
+    if not mark:
+        return now - timedelta(hours=24), None
+    moment, _, after_id = mark.partition(":")
+    return from_ms(int(moment)), after_id or None
 
 
 def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) -> BackfillReport:
