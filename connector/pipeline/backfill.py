@@ -82,8 +82,13 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
     for event in page.engagements:
         acts.setdefault(event.external_id or "", []).append(event)
     for start in range(0, len(page.leads), CHUNK):
-        chunk = page.leads[start : start + CHUNK]
+        chunk = [normalise(change) for change in page.leads[start : start + CHUNK]]
         with house.db.transaction():
+            house.leads.hold(
+                token
+                for change in chunk
+                for token in house.leads.tokens(connection, change.external_id, change.fields, change.extra)
+            )
             ids = {change.external_id: _take_lead(house, connection, change, live) for change in chunk}
             for external_id, (lead_id, _) in ids.items():
                 if lead_id is not None and external_id in acts:
@@ -102,7 +107,6 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
 
 def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:
     """(lead, whether anything of it was news); (None, False) for the erased and for those who objected."""
-    change = normalise(change)
     if is_barred(house, connection, change):
         return None, False
     applied = house.leads.apply(connection, replace(change, fetch=False), live=live)

@@ -124,6 +124,9 @@ def _store(house: House, connection: str, chunk: list[tuple[LeadChange, Outcome]
     """One transaction; returns (made, changed)."""
     made = moved = 0
     with house.db.transaction():
+        house.leads.hold(
+            token for change, _ in chunk for token in house.leads.tokens(connection, change.external_id, change.fields)
+        )
         for change, outcome in chunk:
             if is_barred(house, connection, change):
                 continue

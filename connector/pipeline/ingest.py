@@ -143,8 +143,12 @@ def _email(event: LeadChange | EngagementEvent) -> str | None:
 
 
 def _look_up(house: House, batch: _Batch, events: Sequence[InboundEvent]) -> None:
+    """Hold the people of the delivery, and see which of them are not to be taken in."""
     named = [event for event in events if not isinstance(event, UnrecognisedEvent)]
-    batch.buried = house.privacy.buried({token for event in named for _, token in _tokens(house, batch, event)})
+    tokens = {token for event in named for token in _tokens(house, batch, event)}
+    merged = {one for event in named if isinstance(event, LeadChange) for one in event.merged_ids}
+    house.leads.hold(tokens.union(*(house.leads.tokens(batch.connection, one, {}) for one in merged)))
+    batch.buried = house.privacy.buried({token for _, token in tokens})
     batch.refused = house.privacy.refused({email for event in named if (email := _email(event))}, PURPOSE)
 
 

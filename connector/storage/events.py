@@ -40,6 +40,7 @@ class Events:
         """Take the events' keys within the caller's transaction; returns those that no other delivery took first."""
         now = self._clock.now()
         won: set[str] = set()
+        in_order = sorted(events, key=lambda event: event.event_key)  # so that no two deliveries wait for each other in a circle
         for start in range(0, len(events), TAKEN_AT_ONCE):
             rows = [
                 {
@@ -49,7 +50,7 @@ class Events:
                     "state": "applied",
                     "occurred_at": getattr(event, "occurred_at", now),
                 }
-                for event in events[start : start + TAKEN_AT_ONCE]
+                for event in in_order[start : start + TAKEN_AT_ONCE]
             ]
             query = Row.insert_many(rows).on_conflict_ignore().returning(Row.event_key)
             won |= {row.event_key for row in query.execute()}

@@ -6,6 +6,7 @@ on the order in which notices came.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,6 +133,23 @@ class Leads:
             return row.external_id if row else None
 
     # -- changing
+
+    def hold(self, tokens: Iterable[tuple[str, str]]) -> None:
+        """Hold everybody whom these tokens name, known or not yet, until the end of the transaction.
+
+        Transactions about several people take them in one order here, so that none waits for another in a circle. SQLite has one
+        writer at a time.
+        """
+        if self._db.is_sqlite:
+            return
+        wanted = {token for _, token in tokens}
+        keys = [int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big", signed=True) for token in wanted]
+        if keys:
+            self._db.raw.execute_sql(
+                "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS held", (keys,)
+            )
+            named = Identity.select(Identity.lead_id).where(Identity.token.in_(list(wanted)))
+            list(self._db.locked(LeadRow.select(LeadRow.id).where(LeadRow.id.in_(named)).order_by(LeadRow.id)))
 
     def apply(self, connection: str, change: LeadChange, *, live: bool) -> Applied:
         """Merge a change into the lead it is about, making the lead when it is new.
