@@ -39,14 +39,15 @@ class Plan:
 
     leads: int = 500
     events: int = 5_000
-    seconds: float = 75.0
+    seconds: float = 85.0
     history: int = 2_500
     seed: int = 7
 
 
 def main(once: bool = False) -> int:
     """Entry of the command line: run the demo, return its exit code."""
-    return run_demo(once)
+    console = Console()
+    return run_demo(once, console=console if console.is_terminal else Console(width=120))
 
 
 def run_demo(once: bool, plan: Plan | None = None, console: Console | None = None, home: Path | None = None) -> int:

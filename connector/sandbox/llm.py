@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 Json = dict[str, Any]
 SLOW_S = 5.0
+OPENINGS = ("Worth knowing before the call: ", "Also: ", "And: ")
 #: A fact in a prompt: an id such as `F3` or `fact_3`, then its words; or a JSON object with an id and a text.
 _LINE = re.compile(r"^\W*([A-Za-z]{1,5}[_-]?\d{1,3})\W+(.{3,300})$", re.MULTILINE)
 _OBJECT = re.compile(
@@ -51,6 +52,7 @@ class Writer:
     facts: Mapping[str, str]
     rng: Random
     used: list[str] = field(default_factory=list)
+    said: int = 0
 
     def fill(self, schema: Json, name: str = "") -> Any:
         """A value that obeys `schema`; `name` is the property it is for."""
@@ -100,8 +102,9 @@ class Writer:
             self.used.append(left[0])
             return left[0]
         words = self.facts.get(self.used[-1]) if self.used else next(iter(self.facts.values()), "")
-        shown = (words or "little is known of this lead yet").rstrip(".")
-        return f"Worth a call: {shown}."[: schema.get("maxLength", 280)]
+        shown = (words or "little is known of this lead yet").rstrip(".").removeprefix("raises the score: ")
+        self.said += 1
+        return f"{OPENINGS[(self.said - 1) % len(OPENINGS)]}{shown}."[: schema.get("maxLength", 280)]
 
 
 def _is_id(name: str) -> bool:

@@ -24,11 +24,11 @@ from connector.sandbox.sender import Parcel, Sender
 BATCH = 100
 CREATION_SUBSCRIPTION, CHANGE_SUBSCRIPTION = 59, 25
 STALE_S = 900.0
-#: The properties to whose changes the app has subscribed; ours among them, so that the echoes of our writes come too.
+#: The properties to whose changes the app has subscribed. Those we write ourselves are among them, so that the echoes come too.
 SUBSCRIBED = frozenset(
-    "email phone company jobtitle country lifecyclestage hs_lead_status hubspot_owner_id recent_conversion_date hs_email_optout "
-    "hs_email_last_open_date hs_email_last_click_date hs_email_last_reply_date hs_analytics_last_visit_timestamp "
-    "engagements_last_meeting_booked leadswitch_score leadswitch_tier".split()
+    "email lifecyclestage hs_lead_status hubspot_owner_id recent_conversion_date hs_email_optout hs_email_last_open_date "
+    "hs_email_last_click_date hs_email_last_reply_date hs_analytics_last_visit_timestamp engagements_last_meeting_booked "
+    "leadswitch_tier".split()
 )
 
 

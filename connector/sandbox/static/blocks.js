@@ -59,6 +59,11 @@ function element(one, block, context, inInput = false) {
 function button(one, about, context) {
   const style = "btn" + (one.style ? " s-" + one.style : "");
   const press = (event) => context.press({ ...about, value: one.value ?? "", text: one.text }, one.confirm, event.currentTarget);
+  const record = one.url?.match(/\/record\/0-1\/(\d+)/)?.[1];
+  if (record && context.openRecord) {
+    const show = (event) => { context.openRecord(record); press(event); };
+    return el("button", { class: style, type: "button", onclick: show }, plainText(one.text));
+  }
   if (one.url) return el("a", { class: style, href: /^https?:/.test(one.url) ? one.url : "#", target: "_blank", rel: "noopener", onclick: press }, plainText(one.text));
   return el("button", { class: style, type: "button", onclick: press }, plainText(one.text));
 }

@@ -46,7 +46,7 @@ for (const person of Object.values(people)) {
 acting.value = new URLSearchParams(location.search).get("as") ?? acting.options[0].value;
 
 const crm = new Crm(people);
-const workspace = new Workspace(people, () => acting.value);
+const workspace = new Workspace(people, () => acting.value, (id) => crm.open(id));
 acting.addEventListener("change", () => workspace.actAs());
 workspace.actAs();
 keepUp(workspace, 600);

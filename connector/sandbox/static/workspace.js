@@ -10,7 +10,8 @@ const SHOWN = 120;
 const COLOURS = ["#0b6e4f", "#9c2c77", "#1264a3", "#b25600", "#6b4fbb", "#a11d33", "#207178"];
 
 export class Workspace {
-  constructor(people, actor) {
+  constructor(people, actor, openRecord) {
+    this.openRecord = openRecord;
     this.people = people;
     this.actor = actor;
     this.channels = {};
@@ -116,7 +117,7 @@ export class Workspace {
       await this.act("press", { channel: message.channel, ts: message.ts, action });
       if (button) button.disabled = false;
     };
-    return renderBlocks(message.blocks, { people: this.people, channels: this.channels, press });
+    return renderBlocks(message.blocks, { people: this.people, channels: this.channels, press, openRecord: this.openRecord });
   }
 
   viewContext(view, values, wrong) {
