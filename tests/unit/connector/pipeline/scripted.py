@@ -204,8 +204,8 @@ class Desk:
         return found
 
     def states(self, inbox_id: int) -> list[str]:
-        """How each event of a delivery ended, in order."""
-        return [state for _, state, _ in self.house.events.of_inbox(inbox_id)]
+        """How each event of a delivery ended, in alphabetical order of the endings."""
+        return sorted(state for _, state, _ in self.house.events.of_inbox(inbox_id))
 
 
 def open_desk(folder: Path, *, database_url: str | None = None, reps: Sequence[str] = REPS, **settings: Any) -> Desk:

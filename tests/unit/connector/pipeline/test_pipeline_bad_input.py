@@ -20,7 +20,7 @@ def test_an_unknown_event_is_kept_and_goes_through_once_the_adapter_can_read_it(
     first = act("ann@corp.example")
     inbox_id = desk.store(MAIL, [UnrecognisedEvent("sg?:1", "unknown event type: kept"), first])
     ingest(desk.house, [inbox_id])
-    assert desk.states(inbox_id) == ["unknown", "applied"]
+    assert desk.states(inbox_id) == ["applied", "unknown"]
     assert desk.house.inbox.counts() == {"unknown": 1}
     assert letters.replay_delivery(desk.house, inbox_id, "cli:me")
     assert not letters.replay_delivery(desk.house, inbox_id, "cli:me"), "it waits already"
