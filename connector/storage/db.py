@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,18 @@ class Database:
             if depth == 0:
                 self.raw.close()
 
+    def run(self, statement: str, *values: Any) -> Any:
+        """Run one statement with `?` for its values, as the driver wants it; returns the driver's cursor.
+
+        For the few statements that every event runs: peewee builds a statement's text anew each time, which takes ten to thirty
+        times as long as SQLite needs to carry it out (380 µs against 11 µs for one row by its id).
+        """
+        return self.raw.execute_sql(self.spelled(statement), values)
+
+    def spelled(self, statement: str) -> str:
+        """A statement with the driver's own mark for a value."""
+        return statement if self.is_sqlite else statement.replace("?", "%s")
+
     def after_commit(self, call: Callable[[], Any]) -> None:
         """Run `call` once the outermost transaction of this thread is on disk; at once when there is none."""
         self.raw.after_commit(call)
@@ -94,6 +106,11 @@ class Database:
         self.raw.close_all()
         if self._turns:
             self._turns.close()
+
+
+def marks(values: Sized) -> str:
+    """As many marks as there are values: "?, ?, ?"."""
+    return ", ".join("?" * len(values))
 
 
 def tuples(query: Any) -> list[tuple[Any, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connector.clock import Clock
-from connector.storage.db import Database
+from connector.clock import Clock, to_ms
+from connector.storage.db import Database, marks
 from connector.storage.models import InboundEvent as Row
 from leads.records import InboundEvent
 
@@ -31,8 +31,8 @@ class Events:
         """The events that had no effect yet, each key once, in the given order."""
         by_key = {event.event_key[:KEY_LENGTH]: event for event in reversed(events)}
         with self._db.connected():
-            rows = Row.select(Row.event_key).where((Row.connection == connection) & Row.event_key.in_(list(by_key)))
-            known = {row.event_key for row in rows}
+            seen = f"SELECT event_key FROM inbound_event WHERE connection = ? AND event_key IN ({marks(by_key)})"  # noqa: S608
+            known = {key for (key,) in self._db.run(seen, connection, *by_key)} if by_key else set()
         kept = {id(event) for key, event in by_key.items() if key not in known}
         return [event for event in events if id(event) in kept]
 
@@ -42,18 +42,15 @@ class Events:
         won: set[str] = set()
         in_order = sorted(events, key=lambda event: event.event_key)  # so that no two deliveries wait for each other in a circle
         for start in range(0, len(events), TAKEN_AT_ONCE):
-            rows = [
-                {
-                    "connection": connection,
-                    "event_key": event.event_key[:KEY_LENGTH],
-                    "inbox_id": inbox_id,
-                    "state": "applied",
-                    "occurred_at": getattr(event, "occurred_at", now),
-                }
-                for event in in_order[start : start + TAKEN_AT_ONCE]
+            part = in_order[start : start + TAKEN_AT_ONCE]
+            rows = ", ".join(["(?, ?, ?, 'applied', ?)"] * len(part))
+            values = [
+                value
+                for event in part
+                for value in (connection, event.event_key[:KEY_LENGTH], inbox_id, to_ms(getattr(event, "occurred_at", now)))
             ]
-            query = Row.insert_many(rows).on_conflict_ignore().returning(Row.event_key)
-            won |= {row.event_key for row in query.execute()}
+            take = f"INSERT INTO inbound_event (connection, event_key, inbox_id, state, occurred_at) VALUES {rows}"  # noqa: S608
+            won |= {key for (key,) in self._db.run(f"{take} ON CONFLICT DO NOTHING RETURNING event_key", *values).fetchall()}
         return [event for event in events if event.event_key[:KEY_LENGTH] in won]
 
     def settle(self, connection: str, ended: Mapping[str, Seen]) -> None:
@@ -62,9 +59,10 @@ class Events:
         for key, seen in ended.items():
             alike.setdefault(seen, []).append(key[:KEY_LENGTH])
         for seen, keys in alike.items():
-            Row.update({Row.state: seen.state, Row.lead_id: seen.lead_id, Row.note: seen.note}).where(
-                (Row.connection == connection) & Row.event_key.in_(keys)
-            ).execute()
+            ended_so = (
+                f"UPDATE inbound_event SET state = ?, lead_id = ?, note = ? WHERE connection = ? AND event_key IN ({marks(keys)})"  # noqa: S608
+            )
+            self._db.run(ended_so, seen.state, seen.lead_id, seen.note, connection, *keys)
 
     def of_inbox(self, inbox_id: int) -> list[tuple[str, str, str | None]]:
         """(key, state, note) of each event of a delivery."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from connector.clock import to_ms
+from connector.clock import from_ms, to_ms
 from connector.storage.db import Database
 from connector.storage.leads import rank_value
 from connector.storage.models import Engagement as EngagementRow
 from connector.storage.models import Lead as LeadRow
-from connector.storage.models import LeadChange as ChangeRow
 from connector.vault import PersonSeal, Vault
 from leads.enums import EngagementKind, Outcome
 from leads.records import Engagement, FieldValue, LeadHistory
@@ -29,7 +29,7 @@ class Histories:
     def at(self, lead_id: int, as_of: datetime) -> LeadHistory | None:
         """The lead at `as_of`; None when it is not there or erased."""
         with self._db.connected():
-            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            row = self._row(lead_id)
             if row is None or row.erased:
                 return None
             person = self._vault.person(row.data_key)
@@ -44,7 +44,7 @@ class Histories:
     def at_each(self, lead_id: int, moments: Sequence[datetime]) -> list[LeadHistory]:
         """The lead at each of these moments, read once; empty when it is not there or erased."""
         with self._db.connected():
-            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            row = self._row(lead_id)
             if row is None or row.erased:
                 return []
             person = self._vault.person(row.data_key)
@@ -78,22 +78,26 @@ class Histories:
             )
             return Engagement(EngagementKind.read(row.kind), row.occurred_at, False, row.properties) if row else None
 
+    def _row(self, lead_id: int) -> LeadRow | None:
+        return next(iter(LeadRow.raw(self._db.spelled("SELECT * FROM lead WHERE id = ?"), lead_id)), None)
+
     def _acts(self, lead_id: int, person: PersonSeal) -> list[Engagement]:
-        rows = EngagementRow.select().where(EngagementRow.lead_id == lead_id)
+        read = "SELECT kind, occurred_at, machine, properties, sealed FROM engagement WHERE lead_id = ?"
+        rows = self._db.run(f"{read} ORDER BY occurred_at, kind, event_key", lead_id).fetchall()
         return [
             Engagement(
-                EngagementKind.read(act.kind),
-                act.occurred_at,
-                act.machine,
-                act.properties,
-                person.open_json(act.sealed) if act.sealed else None,
+                EngagementKind.read(kind),
+                from_ms(at),
+                bool(machine),
+                json.loads(properties),
+                person.open_json(sealed) if sealed else None,
             )
-            for act in rows.order_by(EngagementRow.occurred_at, EngagementRow.kind, EngagementRow.event_key)
+            for kind, at, machine, properties, sealed in rows
         ]
 
     def _changes(self, lead_id: int, person: PersonSeal) -> list[Change]:
-        rows = ChangeRow.select().where(ChangeRow.lead_id == lead_id)
-        return [(to_ms(row.occurred_at), person.open_json(row.sealed)) for row in rows if row.sealed]
+        rows = self._db.run("SELECT occurred_at, sealed FROM lead_change WHERE lead_id = ?", lead_id).fetchall()
+        return [(at, person.open_json(sealed)) for at, sealed in rows if sealed]
 
 
 def _fold(changes: Iterable[Change], moment: int) -> tuple[dict[str, FieldValue], dict[str, FieldValue]]:

@@ -10,7 +10,7 @@ from peewee import fn
 
 from connector.clock import Clock
 from connector.ports import Delivery
-from connector.storage.db import Database, tuples
+from connector.storage.db import Database, marks, tuples
 from connector.storage.intake import open_delivery
 from connector.storage.models import InboundEvent, Inbox
 from connector.vault import Vault
@@ -39,7 +39,8 @@ class InboxRows:
     def read(self, ids: Sequence[int]) -> list[StoredDelivery]:
         """The rows with these ids, in order of arrival, whatever their state."""
         with self._db.connected():
-            return [self._open(row) for row in Inbox.select().where(Inbox.id.in_(list(ids))).order_by(Inbox.id)]
+            query = self._db.spelled(f"SELECT * FROM inbox WHERE id IN ({marks(ids)}) ORDER BY id")  # noqa: S608 - marks only
+            return [self._open(row) for row in Inbox.raw(query, *ids)] if ids else []
 
     def newest(self, state: str | None = None, connection: str | None = None, limit: int = 50) -> list[StoredDelivery]:
         """The newest rows first."""
@@ -54,7 +55,7 @@ class InboxRows:
     def finish(self, inbox_id: int, state: str = "done", error: str | None = None) -> None:
         """Close a row as done or unknown (kept for replay)."""
         with self._db.connected():
-            Inbox.update({Inbox.state: state, Inbox.error: error}).where(Inbox.id == inbox_id).execute()
+            self._db.run("UPDATE inbox SET state = ?, error = ? WHERE id = ?", state, error, inbox_id)
 
     def retry(self, inbox_id: int, delay_s: float, error: str, *, counted: bool = True) -> int:
         """Put a row back for later; returns how many tries it has had."""

@@ -16,8 +16,9 @@ from typing import Any
 from peewee import fn
 
 from connector.clock import Clock, to_ms
+from connector.errors import Fatal
 from connector.storage.columns import is_id
-from connector.storage.db import Database
+from connector.storage.db import Database, marks
 from connector.storage.events import KEY_LENGTH
 from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Card as CardRow
@@ -85,8 +86,8 @@ class Leads:
         if not tokens:
             return []
         with self._db.connected():
-            rows = Identity.select().where(Identity.token.in_([token for _, token in tokens]))
-            by_token = {(row.kind, row.token): row.lead_id for row in rows}
+            named = f"SELECT kind, token, lead_id FROM identity WHERE token IN ({marks(tokens)})"  # noqa: S608 - marks only
+            by_token = {(kind, token): lead_id for kind, token, lead_id in self._db.run(named, *(token for _, token in tokens))}
         return list(dict.fromkeys(by_token[token] for token in tokens if token in by_token))
 
     def find_external(self, connection: str, external_id: str) -> int | None:
@@ -105,9 +106,9 @@ class Leads:
         if not is_id(lead_id):
             return None
         with self._db.connected():
-            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            row = self._read(lead_id)
             while row is not None and row.merged_into is not None:
-                row = LeadRow.get_or_none(LeadRow.id == row.merged_into)
+                row = self._read(row.merged_into)
             return self._open(row) if row else None
 
     def lock(self, lead_id: int) -> Lead | None:
@@ -115,7 +116,7 @@ class Leads:
         if not is_id(lead_id):
             return None
         with self._db.connected():
-            row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).first()
+            row = self._read(lead_id, lock=True)
             if row is not None and row.merged_into is not None:
                 return self.lock(row.merged_into)
             return self._open(row) if row else None
@@ -206,7 +207,14 @@ class Leads:
         row.touched_at = self._clock.now()
         human = [event.occurred_at for event in events if not event.machine]
         row.last_engaged_at = max([*human, *([row.last_engaged_at] if row.last_engaged_at else [])], default=None)
-        row.save(only=[LeadRow.version, LeadRow.routable, LeadRow.touched_at, LeadRow.last_engaged_at])
+        self._db.run(
+            "UPDATE lead SET version = ?, routable = ?, touched_at = ?, last_engaged_at = ? WHERE id = ?",
+            row.version,
+            row.routable,
+            to_ms(row.touched_at),
+            to_ms(row.last_engaged_at) if row.last_engaged_at else None,
+            row.id,
+        )
         return added
 
     def settle(self, lead_id: int, outcome: Outcome, at: datetime) -> None:
@@ -338,14 +346,13 @@ class Leads:
     def mark_scored(self, lead_id: int, version: int, score_id: int) -> bool:
         """Move the scored mark up to `version`; false when a newer score is there already."""
         with self._db.connected():
-            query = LeadRow.update({LeadRow.scored_version: version, LeadRow.score_id: score_id})
-            return bool(query.where((LeadRow.id == lead_id) & (LeadRow.scored_version < version)).execute())
+            marked = "UPDATE lead SET scored_version = ?, score_id = ? WHERE id = ? AND scored_version < ?"
+            return bool(self._db.run(marked, version, score_id, lead_id, version).rowcount)
 
     def mark_allocated(self, lead_id: int, version: int) -> None:
         with self._db.connected():
-            LeadRow.update({LeadRow.allocated_version: version}).where(
-                (LeadRow.id == lead_id) & (LeadRow.allocated_version < version)
-            ).execute()
+            marked = "UPDATE lead SET allocated_version = ? WHERE id = ? AND allocated_version < ?"
+            self._db.run(marked, version, lead_id, version)
 
     def announced(self, lead_id: int) -> tuple[int | None, Tier]:
         """The score and tier that were last written back and shown."""
@@ -405,8 +412,15 @@ class Leads:
             routable=live,
         )
 
+    def _read(self, lead_id: int, lock: bool = False) -> LeadRow | None:
+        """The row with this id, locked until the end of the transaction on demand (SQLite's write lock does so already)."""
+        locked = " FOR UPDATE" if lock and not self._db.is_sqlite else ""
+        return next(iter(LeadRow.raw(self._db.spelled(f"SELECT * FROM lead WHERE id = ?{locked}"), lead_id)), None)  # noqa: S608
+
     def _locked_row(self, lead_id: int) -> LeadRow:
-        row = self._db.locked(LeadRow.select().where(LeadRow.id == lead_id)).get()
+        row = self._read(lead_id, lock=True)
+        if row is None:
+            raise Fatal(f"Lead {lead_id} is named but not there.")
         return self._locked_row(row.merged_into) if row.merged_into is not None else row
 
     def _adopt(self, row: LeadRow, connection: str, change: LeadChange) -> None:

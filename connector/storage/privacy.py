@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from connector.clock import Clock
-from connector.storage.db import Database
+from connector.clock import Clock, to_ms
+from connector.storage.db import Database, marks
 from connector.storage.models import Consent, Tombstone
 from connector.vault import Vault
 
@@ -38,8 +38,9 @@ class Privacy:
         people = {self.person(email): email for email in emails}
         now = self._clock.now()
         with self._db.connected():
-            rows = Consent.select().where(Consent.person.in_(list(people)) & (Consent.purpose == purpose)) if people else ()
-            return {people[row.person] for row in rows if not row.granted and (row.expires_at is None or row.expires_at > now)}
+            asked = f"SELECT person, expires_at FROM consent WHERE purpose = ? AND NOT granted AND person IN ({marks(people)})"  # noqa: S608
+            rows = self._db.run(asked, purpose, *people).fetchall() if people else ()
+            return {people[person] for person, expires in rows if expires is None or expires > to_ms(now)}
 
     def bury(self, tokens: list[str]) -> None:
         """Keep the tokens of an erased person."""
@@ -51,5 +52,5 @@ class Privacy:
         """Which of these tokens belong to an erased person."""
         wanted = list(tokens)
         with self._db.connected():
-            rows = Tombstone.select().where(Tombstone.token.in_(wanted)) if wanted else ()
-            return {row.token for row in rows}
+            asked = f"SELECT token FROM tombstone WHERE token IN ({marks(wanted)})"  # noqa: S608 - marks only
+            return {token for (token,) in self._db.run(asked, *wanted)} if wanted else set()
