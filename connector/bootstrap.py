@@ -129,6 +129,10 @@ class House:
 
     def close(self) -> None:
         """Give back what is held."""
+        if "queue" in self.__dict__:
+            self.queue.broker.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
         self.db.close()
 
 
