@@ -16,6 +16,7 @@ from allocation.rep import LeadFacts, Rep
 from allocation.replay import record as record_decision
 from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards
+from connector.pipeline.evaluate import is_news
 from connector.pipeline.roster import build_roster
 from connector.storage.scores import StoredScore
 from leads.enums import DecisionOutcome, EffectKind, Gate, Outcome, Tier, VerdictKind
@@ -197,8 +198,7 @@ def announce(house: House, lead: Lead, score: Score | None, rep_id: str | None, 
     tier = score.tier if score else Tier.UNKNOWN
     if score is not None:
         shown, shown_tier = house.leads.announced(lead.id)
-        moved = shown is None or shown_tier is not tier or abs(shown - score.score) >= house.settings.write_back.min_score_change
-        if not fresh and not moved:
+        if not fresh and not is_news(house, score, shown, shown_tier):
             return
         house.leads.announce(lead.id, score.score, tier)
     rings = set()

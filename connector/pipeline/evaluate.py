@@ -30,15 +30,23 @@ def evaluate(house: House, lead_id: int) -> Score | None:
         return None
     score = score_histories([history], house.models.champion())[0]
     with house.db.transaction():
-        before, known = house.leads.announced(lead.id)
+        shown, shown_tier = house.leads.announced(lead.id)
         score_id = house.scores.add(lead.id, lead.version, score)
         if not house.leads.mark_scored(lead.id, lead.version, score_id):
             return None  # a newer score came first; it goes on from there
-        house.db.after_commit(lambda: house.queue.ring_allocate(lead.id))
-        if _wants_rationale(house, score, before is None or known is not score.tier):
+        if lead.owner_id is not None and not is_news(house, score, shown, shown_tier):
+            house.leads.mark_allocated(lead.id, lead.version)  # its owner stays and nobody needs to be told
+        else:
+            house.db.after_commit(lambda: house.queue.ring_allocate(lead.id))
+        if _wants_rationale(house, score, shown is None or shown_tier is not score.tier):
             house.db.after_commit(lambda: house.queue.ring_slow("rationale", score_id))
     log.info("lead scored", lead_id=lead.id, score=score.score, tier=score.tier.value, model=score.model_version)
     return score
+
+
+def is_news(house: House, score: Score, shown: int | None, shown_tier: Tier) -> bool:
+    """Whether a score moved enough to be written back and shown again; less would only make noise."""
+    return shown is None or shown_tier is not score.tier or abs(shown - score.score) >= house.settings.write_back.min_score_change
 
 
 def _wants_rationale(house: House, score: Score, tier_is_new: bool) -> bool:

@@ -357,8 +357,8 @@ class Leads:
     def announced(self, lead_id: int) -> tuple[int | None, Tier]:
         """The score and tier that were last written back and shown."""
         with self._db.connected():
-            row = LeadRow.get_by_id(lead_id)
-            return row.announced_score, Tier.read(row.announced_tier)
+            score, tier = self._db.run("SELECT announced_score, announced_tier FROM lead WHERE id = ?", lead_id).fetchone()
+            return score, Tier.read(tier)
 
     def announce(self, lead_id: int, score: int, tier: Tier) -> None:
         LeadRow.update({LeadRow.announced_score: score, LeadRow.announced_tier: tier.value}).where(LeadRow.id == lead_id).execute()
