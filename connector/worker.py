@@ -21,21 +21,22 @@ from connector.settings import Settings, read_settings
 
 log = structlog.get_logger(__name__)
 
-#: An idle consumer asks its queue at least this often; it bounds what a quiet queue adds to a lead's way.
-IDLE_MS = 100
+#: An idle consumer asks its queue at least this often; it bounds what a quiet queue adds to a lead's way. Asking takes processor
+#: time of its own, so the queues that nobody waits for are asked less.
+WAITED_FOR_MS, PATIENT_MS = 100, 500
 
 
-def groups(house: House) -> Mapping[str, tuple[frozenset[str], int]]:
-    """name → (queues, threads)."""
+def groups(house: House) -> Mapping[str, tuple[frozenset[str], int, int]]:
+    """name → (queues, threads, milliseconds between two looks at an idle queue)."""
     threads = house.settings.worker_threads
     found = {
-        "pipeline": (frozenset({NEW, SCORE, ALLOCATE}), threads),
-        "commands": (frozenset({COMMAND}), 2),
-        "alerts": (frozenset({NOTIFY}), 4),
-        "slow": (frozenset({SLOW}), 2),
+        "pipeline": (frozenset({NEW, SCORE, ALLOCATE}), threads, WAITED_FOR_MS),
+        "commands": (frozenset({COMMAND}), 2, WAITED_FOR_MS),
+        "alerts": (frozenset({NOTIFY}), 4, WAITED_FOR_MS),
+        "slow": (frozenset({SLOW}), 2, PATIENT_MS),
     }
     for connection in house.crm_connections():
-        found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 2)
+        found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 2, PATIENT_MS)
     return found
 
 
@@ -44,11 +45,11 @@ def start(house: House) -> list[Worker]:
     if house.slack_configured:
         load("bots.slack.notifier:register")(house)
     workers = []
-    for name, (queues, threads) in groups(house).items():
+    for name, (queues, threads, idle_ms) in groups(house).items():
         broker = make_broker(house.broker_url)
         dramatiq.set_broker(broker)
         declare(broker, house)
-        worker = Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=IDLE_MS)
+        worker = Worker(broker, queues=set(queues), worker_threads=threads, worker_timeout=idle_ms)
         worker.start()
         workers.append(worker)
         log.info("worker group started", group=name, queues=sorted(queues), threads=threads)
