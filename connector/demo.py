@@ -42,6 +42,7 @@ class Plan:
     seconds: float = 85.0
     history: int = 2_500
     seed: int = 7
+    digest_minutes: float = 0.5
 
 
 def main(once: bool = False) -> int:
@@ -76,7 +77,7 @@ def run_demo(once: bool, plan: Plan | None = None, console: Console | None = Non
         stage.children.end(say=lambda text: console.print(text, highlight=False))
         if done and not keep:
             shutil.rmtree(home, ignore_errors=True)
-        else:
+        elif not done:
             console.print(f"Logs and database are kept in {home}", highlight=False)
 
 
@@ -84,7 +85,7 @@ def _play(stage: Stage, plan: Plan, console: Console, once: bool) -> int:
     began = time.monotonic()
     with _step(console, "Starting the sandbox: a CRM, an e-mail tool, Slack and an LLM"):
         stage.start_stand_ins(plan.history)
-        stage.write_config()
+        stage.write_config(plan.digest_minutes)
     with _step(console, "Starting Leadswitch"):
         stage.start_service()
     desk = stage.url("slack")

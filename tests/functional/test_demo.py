@@ -13,7 +13,7 @@ from connector.demo import Plan, run_demo
 
 def test_a_small_campaign_ends_with_every_check_holding(tmp_path: Path) -> None:
     said = io.StringIO()
-    plan = Plan(leads=40, events=400, seconds=10.0, history=400)
+    plan = Plan(leads=40, events=400, seconds=10.0, history=400, digest_minutes=0)
     code = run_demo(True, plan, Console(file=said, width=160), tmp_path)
     printed = said.getvalue()
     assert code == 0, printed

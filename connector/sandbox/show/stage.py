@@ -47,7 +47,7 @@ channel = "#leads"
 channels = {channels}
 admins = {admins}
 managers = {managers}
-digest_minutes = 1
+digest_minutes = {digest_minutes}
 
 [llm]
 base_url = "{llm}/v1"
@@ -123,7 +123,7 @@ class Stage:
             name, ["-m", "connector.sandbox", kind, "--port", str(self.ports[name]), *arguments], leashed=True
         )
 
-    def write_config(self) -> None:
+    def write_config(self, digest_minutes: float) -> None:
         """The service's configuration, and the secrets it names, for its environment."""
         text = _CONFIG.format(
             home=json.dumps(str(self.home / "service")),
@@ -134,6 +134,7 @@ class Stage:
             managers=json.dumps([member.slack_id for member in team() if member.role == "manager"]),
             hubspot=HUBSPOT,
             sendgrid=SENDGRID,
+            digest_minutes=digest_minutes,
             calls=CALLS_PER_10_S - 10,
             **{name: self.url(name) for name in ("service", "crm", "slack", "llm")},
         )
