@@ -13,6 +13,7 @@ from connector.clock import from_ms
 from connector.errors import Configuration
 from connector.pipeline.consent import is_barred
 from connector.pipeline.normalise import normalise
+from connector.pipeline.ownership import take_from_crm
 from connector.ports import BackfillPage, CrmClient
 from leads.enums import Outcome
 from leads.records import EngagementEvent, LeadChange
@@ -112,7 +113,7 @@ def _take_lead(house: House, connection: str, change: LeadChange, live: bool) ->
     applied = house.leads.apply(connection, replace(change, fetch=False), live=live)
     owner = change.fields.get("owner_id")
     if owner and (applied.created or "owner_id" in applied.fields):
-        house.leads.set_owner(applied.lead_id, int(house.reps.for_owner(connection, str(owner)).id))
+        take_from_crm(house, connection, applied, change)
     return applied.lead_id, applied.created
 
 

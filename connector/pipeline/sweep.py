@@ -27,10 +27,10 @@ class Sweeper:
         self._rung = {key: at for key, at in self._rung.items() if now.timestamp() - at < PAUSE_S}
         rung = {"inbox": self._inbox(), "score": 0, "allocate": 0, "deliver": 0}
         older = now - timedelta(seconds=MISSED_S)
-        for lead_id in self._due("score", house.leads.unfinished("score", older, LIMIT)):
+        for lead_id in self._due("score", house.leads.unfinished("score", older, self._limit("score"))):
             house.queue.ring_score(int(lead_id))
             rung["score"] += 1
-        for lead_id in self._due("allocate", house.leads.unfinished("allocate", older, LIMIT)):
+        for lead_id in self._due("allocate", house.leads.unfinished("allocate", older, self._limit("allocate"))):
             house.queue.ring_allocate(int(lead_id))
             rung["allocate"] += 1
         for destination in house.effects.due_destinations():
@@ -40,13 +40,17 @@ class Sweeper:
 
     def _inbox(self) -> int:
         house = self._house
-        rows = house.inbox.due(MISSED_S, LIMIT)
+        rows = house.inbox.due(MISSED_S, self._limit("inbox"))
         due = set(self._due("inbox", [inbox_id for inbox_id, _ in rows]))
         new = [inbox_id for inbox_id, connection in rows if inbox_id in due and connection != "slack"]
         clicks = [inbox_id for inbox_id, connection in rows if inbox_id in due and connection == "slack"]
         house.queue.ring_new(new)
         house.queue.ring_command(clicks)
         return len(due)
+
+    def _limit(self, kind: str) -> int:
+        """How many rows to look at: past those just rung for, or leads that wait for a free rep would hide all younger work."""
+        return LIMIT + sum(1 for known, _ in self._rung if known == kind)
 
     def _due(self, kind: str, ids: list[int]) -> list[int]:
         fresh = [item for item in ids if (kind, item) not in self._rung]

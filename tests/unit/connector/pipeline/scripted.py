@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -19,7 +19,7 @@ from connector import testing
 from connector.bootstrap import House
 from connector.errors import LeadswitchError, Skippable
 from connector.pipeline.allocate import allocate
-from connector.pipeline.deliver import HANDLERS
+from connector.pipeline.deliver import HANDLERS, deliver
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.ports import CrmWrite, Delivery, LeadWrite, TaskWrite, Written
@@ -188,6 +188,14 @@ class Desk:
     def run(self) -> int:
         """Carry out everything that was rung for."""
         return run_bells(self.house)
+
+    def step(self) -> None:
+        """Carry out what was rung for, but nothing that this rings for."""
+        bell = cast(RecordingBell, self.house.queue)
+        jobs: Mapping[str, Any] = {"ingest": ingest, "evaluate": evaluate, "allocate": allocate}
+        rung, bell.rung = bell.rung, []
+        for actor, args in rung:
+            jobs.get(actor, deliver)(self.house, *args)
 
     def route(self) -> None:
         """Score and allocate what was rung for; the effects stay in the outbox."""
