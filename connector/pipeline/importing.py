@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import tomllib
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -203,7 +204,7 @@ def _check_columns(headings: Any, mapping: ImportMap, file: Path) -> None:
 
 
 class _open:
-    """A CSV or CSV.gz as (raw file for the position, text); a byte-order mark is dropped. Not UTF-8 is a clear error."""
+    """A CSV or CSV.gz as (raw file for the position, text); a byte-order mark is dropped. What cannot be read is a clear error."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -220,6 +221,10 @@ class _open:
         self._raw.close()
         if isinstance(error, UnicodeDecodeError):
             raise Configuration(f"{self._file.name} is not UTF-8.", "Save it as UTF-8.") from None
+        if isinstance(error, EOFError | gzip.BadGzipFile | zlib.error):
+            raise Configuration(f"{self._file.name} is cut short or not gzip.", "Pack it again.") from None
+        if isinstance(error, csv.Error):
+            raise Configuration(f"{self._file.name} is not a CSV file: {error}.", "Mend the file.") from None
 
 
 class _ErrorFile:

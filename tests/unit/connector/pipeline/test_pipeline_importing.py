@@ -1,0 +1,193 @@
+"""Files as people have them: odd encodings, odd cells, missing columns. A bad row is set aside with its reason, the rest go in."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.errors import Configuration
+from connector.pipeline.importing import ImportMap, ImportReport, read_mapping, run
+from connector.testing import NOON
+from leads.enums import Outcome
+from tests.unit.connector.pipeline.scripted import Desk
+
+MAP = ImportMap(
+    "import",
+    "Id",
+    fields={"email": "Mail", "first_name": "Name", "country": "Land"},
+    extra=("Visits",),
+    outcome="Won",
+    won=frozenset({"1"}),
+    lost=frozenset({"0"}),
+    missing=frozenset({"", "Select"}),
+)
+HEADINGS = "Id,Mail,Name,Land,Visits,Won"
+
+
+def bring(desk: Desk, text: str | bytes, mapping: ImportMap = MAP, name: str = "leads.csv") -> ImportReport:
+    file = desk.house.settings.home / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run(desk.house, file, mapping)
+
+
+def rows(*lines: str) -> str:
+    return "\r\n".join((HEADINGS, *lines)) + "\r\n"
+
+
+def fields_of(desk: Desk, external_id: str) -> dict[str, object]:
+    found = desk.house.leads.find_external("import", external_id)
+    assert found is not None
+    lead = desk.house.leads.get(found)
+    assert lead is not None
+    return {**lead.fields, **lead.extra}
+
+
+def test_rows_become_leads_with_their_own_columns_and_how_they_ended(desk: Desk) -> None:
+    report = bring(desk, rows("a,Ann@Corp.example,Ann,DE,3,1", "b,,Select,FR,2.5,0", "c,bo@corp.example,Bo,,x,"))
+    assert report == ImportReport(3, 3, 0, 0, None)
+    assert fields_of(desk, "a") == {"email": "ann@corp.example", "first_name": "Ann", "country": "DE", "Visits": 3}
+    assert fields_of(desk, "b")["Visits"] == 2.5
+    assert fields_of(desk, "b")["first_name"] is None
+    assert fields_of(desk, "c")["Visits"] == "x"
+    assert sorted(outcome for _, _, outcome, _ in desk.house.histories.outcomes()) == [Outcome.LOST, Outcome.WON]
+    desk.run()
+    assert desk.house.decisions.open_counts() == {}, "history is not routed"
+
+
+def test_a_second_import_of_the_same_file_changes_nothing(desk: Desk) -> None:
+    text = rows("a,ann@corp.example,Ann,DE,3,1", "b,bo@corp.example,Bo,FR,2,0")
+    bring(desk, text)
+    desk.clock.move(60)
+    assert bring(desk, text) == ImportReport(2, 0, 0, 0, None)
+    report = bring(desk, text.replace("Ann", "Anna"))
+    assert (report.created, report.changed) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: gzip.compress(text.encode()),
+        lambda text: text.replace("\r\n", "\n").encode(),
+        lambda text: text.rstrip().encode(),
+    ],
+    ids=["byte-order mark", "gzip", "unix lines", "no last line end"],
+)
+def test_files_as_programs_write_them(desk: Desk, packed) -> None:  # type: ignore[no-untyped-def]
+    report = bring(desk, packed(rows("a,ann@corp.example,Zoë,DE,3,1", 'b,bo@corp.example,"Bo, ""B""\nLee",FR,2,0')))
+    assert (report.created, report.failed) == (2, 0)
+    assert fields_of(desk, "a")["first_name"] == "Zoë"
+    assert str(fields_of(desk, "b")["first_name"]).startswith('Bo, "B"')
+
+
+def test_a_bad_row_is_set_aside_and_what_a_spreadsheet_would_run_is_quoted(desk: Desk) -> None:
+    report = bring(
+        desk,
+        rows(
+            "a,ann@corp.example,Ann,DE,3,1",
+            ",=cmd|' /C calc'!A0,@SUM(A1),-1,+1,1",
+            "b,too,few",
+            "c,x,x,x,1,0,too,many",
+            "d,d@corp.example,D,DE,1,maybe",
+            "e,e@corp.example,E,DE,1,0",
+        ),
+    )
+    assert (report.rows, report.created, report.failed) == (6, 2, 4)
+    with Path(report.errors_file or "").open(encoding="utf-8", newline="") as text:
+        errors = list(csv.reader(text))
+    assert [(line[0], line[1]) for line in errors[1:]] == [
+        ("3", "Id is empty"),
+        ("4", "fewer cells than headings"),
+        ("5", "more cells than headings"),
+        ("6", "Won holds a word that is neither won nor lost"),
+    ]
+    assert [cell[0] for cell in errors[1][3:6]] == ["'", "'", "'"]
+
+
+HOSTILE = ["=1+1", "<script>", "A" * 10_000, "a\x00b", "'; DROP TABLE lead; --", "‮"]
+
+
+@pytest.mark.parametrize("cell", HOSTILE, ids=lambda cell: repr(cell)[:12])
+def test_any_cell_is_data(desk: Desk, cell: str) -> None:
+    report = bring(desk, rows(f'"a{cell}","{cell}","{cell}","{cell}","{cell}",1', "b,b@corp.example,B,DE,1,0"))
+    assert (report.created, report.failed) == (2, 0)
+    assert desk.house.leads.count() == 2
+
+
+def test_a_cell_that_no_program_takes_is_a_clear_error(desk: Desk) -> None:
+    with pytest.raises(Configuration, match=r"leads\.csv"):
+        bring(desk, rows(f"a,a@corp.example,{'x' * 200_000},DE,1,0", "b,b@corp.example,B,DE,1,0"))
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("Id,Mail\na,b\n", "'Won'"),
+        ("Id,Id,Mail,Name,Land,Visits,Won\n", "stands twice"),
+        ("", "has no column"),
+        (rows().encode("utf-16"), "UTF-8"),
+        (b"Id,Mail,Name,Land,Visits,Won\na,\xff\xfe,x,x,1,1\n", "UTF-8"),
+        (gzip.compress(rows("a,b,c,d,1,1").encode())[:-12], "cut short"),
+        (b"\x1f\x8bnot gzip at all", "not gzip"),
+    ],
+    ids=["missing", "twice", "empty", "utf-16", "latin", "gzip cut short", "no gzip"],
+)
+def test_a_file_that_cannot_be_read_is_one_clear_line(desk: Desk, text: str | bytes, what: str) -> None:
+    with pytest.raises(Configuration, match=what):
+        bring(desk, text)
+
+
+def test_dates_are_taken_where_there_are_any_and_else_laid_out_in_order(desk: Desk) -> None:
+    dated = ImportMap("import", "Id", created_at="Made")
+    report = bring(desk, "Id,Made\na,2026-01-02\nb,2026-01-02T10:00:00+01:00\nc,2nd of May\n", dated)
+    assert (report.created, report.failed) == (2, 1)
+    made = {one: desk.house.leads.get(desk.house.leads.find_external("import", one) or 0) for one in ("a", "b")}
+    assert [lead.created_at for lead in made.values() if lead] == [
+        datetime(2026, 1, 2, tzinfo=UTC),
+        datetime(2026, 1, 2, 9, tzinfo=UTC),
+    ]
+    ordered = ImportMap("import", "Id", order="Number")
+    bring(desk, "Id,Number\nx,10\ny,9\nz,100\n", ordered, "other.csv")
+    found = [desk.house.leads.get(desk.house.leads.find_external("import", one) or 0) for one in ("y", "x", "z")]
+    times = [lead.created_at for lead in found if lead]
+    assert times == sorted(times)
+    assert len(set(times)) == 3
+    assert max(times) < NOON
+
+
+def test_an_outcome_comes_after_the_lead(desk: Desk) -> None:
+    """Or training would look at a lead when its end was known already."""
+    bring(desk, rows(*(f"p{number},,A,DE,1,{number % 2}" for number in range(10))))
+    for _, created, _, ended in desk.house.histories.outcomes():
+        assert ended - created >= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("external_id = 1", "external_id"),
+        ("", "external_id"),
+        ('external_id = "Id"\nfoo = 1', "foo"),
+        ('external_id = "Id"\n[fields]\nshoe_size = "S"', "shoe_size"),
+        ("external_id = ", "map.toml"),
+    ],
+)
+def test_a_wrong_map_names_the_key(tmp_path: Path, text: str, what: str) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text(text)
+    with pytest.raises(Configuration, match=what):
+        read_mapping(file)
+
+
+def test_a_map_reads_as_written(tmp_path: Path) -> None:
+    file = tmp_path / "map.toml"
+    file.write_text(
+        'external_id = "Id"\nextra = ["V"]\n[fields]\nemail = "Mail"\n[outcome]\ncolumn = "Won"\nwon = 1\nlost = [0, "no"]\n'
+    )
+    read = read_mapping(file, "crm")
+    assert (read.connection, read.fields, read.extra, read.outcome) == ("crm", {"email": "Mail"}, ("V",), "Won")
+    assert (read.won, read.lost, read.missing) == ({"1"}, {"0", "no"}, {""})
