@@ -12,9 +12,14 @@ from typing import Any
 
 import pytest
 
+from connector import commands
+from connector.commands import Actor
+from connector.pipeline.allocate import allocate
 from connector.pipeline.deliver import HANDLERS, deliver
+from connector.pipeline.evaluate import evaluate
 from connector.storage.models import Engagement, Identity
 from connector.testing import NOON
+from leads.enums import ChangeKind, Role
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
 
 PEOPLE, THREADS = 12, 8
@@ -73,9 +78,6 @@ def test_the_same_new_people_in_many_deliveries_from_two_sources(desk: Desk) -> 
 
 def test_scoring_allocating_and_delivering_by_many_workers_at_once(desk: Desk) -> None:
     """Every doorbell is answered several times, by several workers: each lead is decided, written and told of once."""
-    from connector.pipeline.allocate import allocate
-    from connector.pipeline.evaluate import evaluate
-
     house = desk.house
     for number in range(PEOPLE):
         desk.tell(CRM, change(str(number), email=f"p{number}@corp.example", title="CEO", country="DE"))
@@ -89,3 +91,69 @@ def test_scoring_allocating_and_delivering_by_many_workers_at_once(desk: Desk) -
     assert sorted(write.external_id for write in desk.crm.made) == sorted(str(number) for number in range(PEOPLE))
     assert len(desk.slack.posted) == len(set(desk.slack.posted))
     assert house.effects.counts() == {}
+
+
+def test_owners_from_all_sides_at_once_stay_in_step(desk: Desk) -> None:
+    """The CRM names owners for many leads in one delivery while the engine decides and managers reassign the same leads."""
+    house, chance = desk.house, random.Random(5)
+    boss = Actor("cli", "boss", Role.ADMIN)
+    for number in range(PEOPLE):
+        desk.tell(CRM, change(str(number), email=f"p{number}@corp.example", title="CEO"))
+    leads = [desk.lead(str(number)) for number in range(PEOPLE)]
+    for one in leads:
+        evaluate(house, one)
+    deliveries = [
+        desk.store(
+            CRM,
+            [
+                change(str(number), NOON + timedelta(seconds=turn), owner_id=str(chance.randint(100, 102)))
+                for number in chance.sample(range(PEOPLE), PEOPLE)
+            ],
+        )
+        for turn in range(6)
+    ]
+    desk.clock.move(60)
+    jobs: list[Callable[[], Any]] = [lambda one=one: desk.work(one) for one in deliveries]  # type: ignore[misc]
+    jobs += [lambda one=one: allocate(house, one) for one in leads * 3]  # type: ignore[misc]
+    jobs += [lambda one=one: commands.reassign(house, one, str(one % 3 + 1), boss, "") for one in leads[::2]]  # type: ignore[misc]
+    jobs += [lambda: deliver(house, CRM), lambda: deliver(house, "slack")] * 3
+    chance.shuffle(jobs)
+    at_once(jobs)
+    assert house.deadletters.all() == []
+    assert house.inbox.counts() == {}
+    desk.run()
+    for one in leads:
+        lead, assignment = house.leads.get(one), house.decisions.open_assignment(one)
+        assert lead is not None
+        assert assignment is not None
+        assert lead.owner_id == assignment.rep_id
+    assert sum(house.decisions.open_counts().values()) == PEOPLE
+    deliver(house, CRM)
+    for number, one in enumerate(leads):
+        rep = house.reps.get(getattr(house.leads.get(one), "owner_id", "") or "")
+        assert rep is not None
+        assert desk.crm.held[str(number)]["owner_id"] == rep.external_id, "the CRM holds what we decided"
+    house.audit.seal()
+    assert house.audit.verify()[1] is None
+
+
+def test_merging_the_same_people_from_both_sides_at_once(desk: Desk) -> None:
+    """Each delivery tells of merges in another order, while acts for all of them come in."""
+    house, chance = desk.house, random.Random(3)
+    for number in range(8):
+        desk.tell(CRM, change(str(number), NOON, email=f"p{number}@corp.example"))
+    pairs = [(str(number), str(number + 4)) for number in range(4)]
+    jobs: list[int] = []
+    for _ in range(4):
+        merges = [replace(change(a, NOON, ChangeKind.MERGED), merged_ids=(b,)) for a, b in chance.sample(pairs, 4)]
+        jobs.append(desk.store(CRM, merges))
+        jobs.append(desk.store(MAIL, [act(f"p{number}@corp.example") for number in chance.sample(range(8), 8)]))
+    at_once([lambda one=one: desk.work(one) for one in jobs])  # type: ignore[misc]
+    assert house.deadletters.all() == []
+    assert house.inbox.counts() == {}
+    assert house.leads.count() == 4
+    for a, b in pairs:
+        assert desk.lead(a) == desk.lead(b)
+        history = house.histories.at(desk.lead(a), NOON)
+        assert history is not None
+        assert len(history.engagements) == 8
