@@ -300,11 +300,12 @@ def reassign(house: House, lead_id: int, rep_id: str, actor: Actor, reason: str)
         return Done(False, f"{rep.name} is not active.")
     with house.db.transaction():
         lead = house.leads.lock(lead_id)
-        if lead is None or lead.erased:
+        if lead is None or not _can_be_given(lead):
             return Done(False, "This lead is gone.")
         if lead.owner_id == rep.id:
             return Done(True, f"{rep.name} holds {lead.name} already.")
         choose(house, lead, rep.id, actor.label, reason or None, because=f"Reassigned by hand to {rep.name}.")
+        _take_up(house, lead)
         _after(house, lead, house.scores.newest(lead.id), rep.id)
         return Done(True, f"{lead.name} goes to {rep.name}.")
 
@@ -315,7 +316,7 @@ def claim(house: House, lead_id: int, actor: Actor) -> Done:
         return Done(False, "Only reps can claim leads.")
     with house.db.transaction():
         lead = house.leads.lock(lead_id)
-        if lead is None or lead.erased:
+        if lead is None or not _can_be_given(lead):
             return Done(False, "This lead is gone.")
         if lead.owner_id is not None:
             holder = house.reps.get(lead.owner_id)
@@ -324,6 +325,7 @@ def claim(house: House, lead_id: int, actor: Actor) -> Done:
                 mine, f"{lead.name} is yours." if mine else f"{lead.name} was taken by {holder.name if holder else 'somebody'}."
             )
         choose(house, lead, actor.rep_id, actor.label, None, because="Claimed.")
+        _take_up(house, lead)
         _after(house, lead, house.scores.newest(lead.id), actor.rep_id)
         return Done(True, f"{lead.name} is yours.")
 
@@ -367,6 +369,18 @@ def actor_for_slack(house: House, slack_user_id: str, email: str | None) -> Acto
     if names & {name.lower() for name in slack.admins}:
         role = Role.ADMIN
     return Actor("slack", slack_user_id, role, rep.id if rep and rep.active else None)
+
+
+def _can_be_given(lead: Lead) -> bool:
+    """False for the erased, and for whom no CRM knows (any more) and nothing live speaks of."""
+    return not lead.erased and (lead.routable or lead.external_id is not None)
+
+
+def _take_up(house: House, lead: Lead) -> None:
+    """A lead of the past that a person gives to somebody is live from now on."""
+    if not lead.routable:
+        house.leads.touch(lead.id)
+        house.db.after_commit(lambda: house.queue.ring_score(lead.id))
 
 
 def _after(house: House, lead: Lead, stored: StoredScore | None, rep_id: str | None) -> None:

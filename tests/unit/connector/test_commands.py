@@ -13,9 +13,11 @@ from connector import commands
 from connector.commands import Actor, Done
 from connector.errors import Configuration
 from connector.pipeline.allocate import allocate
+from connector.pipeline.backfill import take_page
 from connector.pipeline.deliver import HANDLERS
-from leads.enums import DecisionOutcome, Role
-from tests.unit.connector.pipeline.scripted import CRM, Desk, change, open_desk
+from connector.ports import BackfillPage
+from leads.enums import ChangeKind, DecisionOutcome, Role
+from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
 
 BOSS = Actor("cli", "boss", Role.ADMIN)
 
@@ -284,3 +286,45 @@ def test_a_hundred_claims_and_repeated_webhooks(desk: Desk) -> None:
 
 def test_many_hands_on_one_lead(desk: Desk) -> None:
     many_hands(desk)
+
+
+def test_a_lead_that_is_not_in_the_crm_any_more_cannot_be_taken(desk: Desk, lead: int) -> None:
+    desk.tell(CRM, change("1", desk.clock.now(), ChangeKind.DELETED))
+    desk.tell(MAIL, act("bo@corp.example"))
+    (stranger,) = desk.house.leads.find(desk.house.leads.tokens("", None, {"email": "bo@corp.example"}))
+    for one in (lead, stranger):
+        assert not commands.claim(desk.house, one, rep("1")).ok
+        assert not commands.reassign(desk.house, one, "2", BOSS, "").ok
+    assert desk.house.decisions.open_counts() == {}
+
+
+def test_a_lead_of_the_past_that_somebody_takes_up_is_live_again(desk: Desk) -> None:
+    past = change("1", title="CEO", email="ann@corp.example")
+    take_page(desk.house, CRM, BackfillPage([past], [], {}, None), live=False)
+    desk.run()
+    lead_id = desk.lead("1")
+    assert commands.claim(desk.house, lead_id, rep("1")).ok
+    desk.run()
+    card = commands.card(desk.house, lead_id)
+    assert card is not None
+    assert (card.state, card.owner_id) == ("new", "1")
+    assert card.score is not None
+    assert holder(desk, lead_id) == "1"
+
+
+def test_only_reps_claim_and_only_what_nobody_holds(desk: Desk, lead: int) -> None:
+    first = holder(desk, lead)
+    assert commands.claim(desk.house, lead, rep(first)) == Done(True, "Ann Lee is yours.")
+    assert not commands.claim(desk.house, lead, BOSS).ok
+    other = next(one for one in ("1", "2", "3") if one != first)
+    assert desk.house.reps.names()[first] in commands.claim(desk.house, lead, rep(other)).text
+
+
+def test_a_slack_user_is_known_by_link_then_by_address_and_only_while_active(desk: Desk) -> None:
+    house = desk.house
+    assert commands.actor_for_slack(house, "U7", None) == Actor("slack", "U7", Role.UNKNOWN)
+    assert commands.actor_for_slack(house, "U7", "ADA@seller.example") == Actor("slack", "U7", Role.REP, "1")
+    assert commands.actor_for_slack(house, "U7", None).rep_id == "1", "remembered"
+    commands.set_rep(house, "1", {"active": False}, BOSS)
+    assert commands.actor_for_slack(house, "U7", None) == Actor("slack", "U7", Role.UNKNOWN)
+    assert [Actor("api", "t", role).may(Role.MANAGER) for role in Role] == [False, False, True, True, False]
