@@ -66,9 +66,7 @@ def rollback(
                 fail("There is no earlier model.")
             version = older[0]
         with house.db.transaction():
-            record = house.model_versions.promote(version)
-            if record is None:
-                fail(f"There is no model {version}: see leadswitch models list.")
+            house.model_versions.promote(version)
             before = champion.version if champion else None
             house.audit.add(me().label, "model.rollback", f"model:{version}", detail={"before": before, "after": version})
     print(f"Model {version} is in use.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,27 +12,11 @@ import typer
 from typer.main import get_command
 
 from connector.bootstrap import open_house
-from connector.cli import app, main
+from connector.cli import app
 from connector.settings import read_settings
 from leads.records import RepRecord
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`run("tokens", "list")` → (exit code, stdout, stderr), in an installation of its own."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("connector.logs.set_up_logs", lambda level: None)  # it would keep this test's stderr for good
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["leadswitch", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        shown = capsys.readouterr()
-        return int(ended.value.code or 0), shown.out, shown.err
-
-    return call
 
 
 def commands() -> list[tuple[str, ...]]:
