@@ -107,6 +107,7 @@ class Supervisor:
         try:
             return asyncio.run(self._run())
         finally:
+            lock.truncate(0)
             lock.close()
 
     def say(self, text: str, who: str = "up") -> None:

@@ -92,6 +92,7 @@ def test_what_dies_is_started_again_and_the_end_is_orderly(start: Callable[[str]
     assert running.process.wait(timeout=10) == 0
     assert birth(second) == ""
     assert not (running.home / "run" / "one.pid").exists()
+    assert (running.home / "leadswitch.pid").read_text() == ""
 
 
 def test_no_child_outlives_a_killed_supervisor(start: Callable[[str], Running], eventually: Wait) -> None:
