@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import peewee
 from playhouse.migrations import Runner
-from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase, PooledSqliteDatabase
 
 from connector.errors import Configuration, Retriable
 from connector.storage.models import PROXY
@@ -20,6 +20,8 @@ from connector.storage.turns import Turns
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MS = 15_000
 POOL = 40
+#: How long a thread waits for a connection when all are taken.
+POOL_WAIT_S = 10
 
 
 class Database:
@@ -57,7 +59,7 @@ class Database:
         if depth == 0:
             try:
                 self.raw.connect(reuse_if_open=True)
-            except peewee.OperationalError as error:
+            except (peewee.OperationalError, MaxConnectionsExceeded) as error:
                 raise Retriable("The database is out of reach.", 1.0) from error
         self._depth.value = depth + 1
         try:
@@ -131,6 +133,7 @@ def _connect(url: str) -> Any:
         return PooledSqliteDatabase(
             str(path),
             max_connections=POOL,
+            timeout=POOL_WAIT_S,
             lock_type="IMMEDIATE",
             pragmas={
                 "journal_mode": "wal",
@@ -147,7 +150,7 @@ def _connect(url: str) -> Any:
             parts.path.lstrip("/") or "leadswitch",
             max_connections=POOL,
             stale_timeout=300,
-            timeout=10,
+            timeout=POOL_WAIT_S,
             prefer_psycopg3=True,
             user=unquote(parts.username or "postgres"),
             password=unquote(parts.password) if parts.password else None,

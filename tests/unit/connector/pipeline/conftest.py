@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from connector.pipeline.deliver import HANDLERS
 from tests.unit.connector.pipeline.scripted import Desk, open_desk
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Drawing the tracebacks of failures that are meant to happen takes longer than the tests."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture
