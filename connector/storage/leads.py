@@ -23,6 +23,7 @@ from connector.storage.events import KEY_LENGTH
 from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Card as CardRow
 from connector.storage.models import Decision as DecisionRow
+from connector.storage.models import Effect as EffectRow
 from connector.storage.models import Engagement as EngagementRow
 from connector.storage.models import Identity, InboundEvent
 from connector.storage.models import Lead as LeadRow
@@ -219,7 +220,7 @@ class Leads:
 
     def settle(self, lead_id: int, outcome: Outcome, at: datetime) -> None:
         """Record how the lead ended. The newest word stands."""
-        with self._db.connected():
+        with self._db.transaction():
             row = LeadRow.get_by_id(lead_id)
             if row.outcome_at is None or at >= row.outcome_at:
                 LeadRow.update({LeadRow.outcome: outcome.value, LeadRow.outcome_at: at}).where(LeadRow.id == lead_id).execute()
@@ -233,6 +234,7 @@ class Leads:
             table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
         self._hand_over_sealed(keep, gone)
         self._hand_over_assignments(keep, gone)
+        self._hand_over_effects(keep, gone)
         self._join_fields(keep, gone)
         keep.created_at = min(keep.created_at, gone.created_at)
         if keep.owner_id is None:
@@ -271,6 +273,17 @@ class Leads:
         AssignmentRow.update({AssignmentRow.lead_id: keep.id}).where(theirs).execute()
         ours = [row.destination for row in CardRow.select(CardRow.destination).where(CardRow.lead_id == keep.id)]
         CardRow.update({CardRow.lead_id: keep.id}).where((CardRow.lead_id == gone.id) & CardRow.destination.not_in(ours)).execute()
+
+    def _hand_over_effects(self, keep: LeadRow, gone: LeadRow) -> None:
+        """What waits to go out about the one goes out about the other: one card and one record are never written for two."""
+        for row in list(EffectRow.select().where((EffectRow.lead_id == gone.id) & EffectRow.state.in_(["pending", "sending"]))):
+            change: dict[Any, Any] = {EffectRow.lead_id: keep.id}
+            if row.state == "pending":
+                subject = row.subject.replace(f":{gone.id}", f":{keep.id}", 1)
+                alike = (EffectRow.kind == row.kind) & (EffectRow.subject == subject) & (EffectRow.state == "pending")
+                stands = EffectRow.select().where(alike).exists()
+                change |= {EffectRow.state: "done", EffectRow.receipt: "superseded"} if stands else {EffectRow.subject: subject}
+            EffectRow.update(change).where(EffectRow.id == row.id).execute()
 
     def _join_fields(self, keep: LeadRow, gone: LeadRow) -> None:
         """Of each field the newer value stands, as if all changes had come to one lead."""
@@ -338,19 +351,19 @@ class Leads:
         change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
         if pinned is not None:
             change[LeadRow.pinned] = pinned
-        with self._db.connected():
+        with self._db.transaction():
             LeadRow.update(change).where(LeadRow.id == lead_id).execute()
 
     # -- stages
 
     def mark_scored(self, lead_id: int, version: int, score_id: int) -> bool:
         """Move the scored mark up to `version`; false when a newer score is there already."""
-        with self._db.connected():
+        with self._db.transaction():
             marked = "UPDATE lead SET scored_version = ?, score_id = ? WHERE id = ? AND scored_version < ?"
             return bool(self._db.run(marked, version, score_id, lead_id, version).rowcount)
 
     def mark_allocated(self, lead_id: int, version: int) -> None:
-        with self._db.connected():
+        with self._db.transaction():
             marked = "UPDATE lead SET allocated_version = ? WHERE id = ? AND allocated_version < ?"
             self._db.run(marked, version, lead_id, version)
 
@@ -365,7 +378,7 @@ class Leads:
 
     def touch(self, lead_id: int) -> None:
         """Ask for a new score although nothing changed: after a new model, or by a person's wish."""
-        with self._db.connected():
+        with self._db.transaction():
             LeadRow.update(
                 {LeadRow.version: LeadRow.version + 1, LeadRow.routable: True, LeadRow.touched_at: self._clock.now()}
             ).where(LeadRow.id == lead_id).execute()

@@ -73,6 +73,24 @@ def test_an_existing_owner_survives_a_merge_and_holds_it_alone(desk: Desk, owned
     assert house.decisions.open_counts() == {holder: 1}
 
 
+def test_what_waits_to_go_out_about_both_goes_out_once(desk: Desk) -> None:
+    desk.tell(CRM, change("1", EARLIER, title="CEO", country="DE"), change("2", EARLIER, title="CEO", email="ann@corp.example"))
+    desk.route()
+    waiting = {effect.lead_id for one in ("1", "2") for effect in desk.house.effects.of_lead(desk.lead(one))}
+    assert waiting == {desk.lead("1"), desk.lead("2")}
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    survivor = desk.lead("1")
+    desk.run()
+    desk.clock.move(2 * 3600)  # digests wait for so long
+    for to in (CRM, "slack"):
+        desk.house.queue.ring_deliver(to)
+    desk.run()
+    assert desk.house.effects.counts() == {}
+    assert {lead_id for lead_id, _ in desk.slack.posted} | {one for _, ids in desk.slack.digests for one in ids} == {survivor}
+    assert {write.external_id for write, _ in desk.crm.writes} == {"1"}
+    assert len(desk.crm.made) == 1
+
+
 def test_colleagues_behind_one_switchboard_number_stay_two(desk: Desk) -> None:
     number = "+49 30 9876543"
     desk.tell(CRM, change("1", EARLIER, email="ann@corp.example", phone=number))
