@@ -303,7 +303,8 @@ class Leads:
     def erase(self, lead_id: int) -> list[str]:
         """Shred the person's key and empty the record, and those merged into it; returns the tokens for the tombstone."""
         with self._db.transaction():
-            tokens = [row.token for row in Identity.select().where(Identity.lead_id == lead_id)]
+            named = [(row.kind, row.token) for row in Identity.select().where(Identity.lead_id == lead_id)]
+            own = [token for kind, token in named if kind != "phone"]  # a number may be shared, and must not bar the colleagues
             records = [lead_id, *(row.id for row in LeadRow.select(LeadRow.id).where(LeadRow.merged_into == lead_id))]
             for table in (Identity, EngagementRow, ChangeRow):
                 table.delete().where(table.lead_id.in_(records)).execute()
@@ -319,7 +320,7 @@ class Leads:
                     LeadRow.external_id: None,
                 }
             ).where(LeadRow.id.in_(records)).execute()
-            return tokens
+            return own or [token for _, token in named]
 
     def retire(self, lead_id: int, at: datetime) -> bool:
         """The CRM deleted the record: keep the history, route it no more. False when something newer says that it lives."""

@@ -12,12 +12,14 @@ from connector import commands
 from connector.commands import Actor
 from connector.pipeline import importing
 from connector.pipeline.backfill import take_page
-from connector.pipeline.consent import PURPOSE
+from connector.pipeline.consent import PURPOSE, is_barred
+from connector.pipeline.normalise import normalise
 from connector.ports import BackfillPage
 from connector.storage.columns import SealedField
 from connector.storage.models import TABLES, Inbox
 from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind, Role
+from leads.records import LeadChange
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 
 EMAIL, NAME, PHONE = "zebulon@marker-corp.example", "Zebulon-Marker", "+49 30 5550199"
@@ -162,6 +164,20 @@ def test_whoever_objected_is_not_taken_in_by_any_way(desk: Desk, way: str) -> No
     desk.house.privacy.record(EMAIL, PURPOSE, "any", False, "form", NOON)
     assert take_again(desk, way)[-1] == "refused"
     assert desk.house.leads.find(desk.house.leads.tokens("", None, {"email": EMAIL})) == []
+
+
+def test_the_colleagues_of_an_erased_person_behind_the_same_number_are_let_in(desk: Desk) -> None:
+    journey(desk)
+    desk.tell(CRM, change("1", desk.clock.now(), ChangeKind.ERASED))
+    assert set(desk.states(desk.tell(CRM, change("2", email="bo@corp.example", phone=PHONE)))) == {"applied"}
+    assert desk.lead("2")
+
+
+def test_whoever_is_known_by_number_alone_stays_erased_too(desk: Desk) -> None:
+    lead_id = commands.add_lead(desk.house, LeadChange("a", "", NOON, ChangeKind.CREATED, fields={"phone": PHONE}), BOSS)
+    with desk.house.db.transaction():
+        desk.house.privacy.bury(desk.house.leads.erase(lead_id))
+    assert is_barred(desk.house, "api", normalise(LeadChange("b", "", NOON, ChangeKind.CREATED, fields={"phone": PHONE})))
 
 
 def test_an_erasure_that_comes_before_the_first_notice_holds(desk: Desk) -> None:
