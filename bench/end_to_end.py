@@ -172,7 +172,7 @@ def run(leads: int, events: int, rate: float, home: Path) -> dict[str, Any]:
     try:
         stage.start_stand_ins(history=0)
         stage.secrets["SENDGRID_KEY"] = mailer.public_key
-        stage.write_config()
+        stage.write_config(digest_minutes=1.0)
         stage.start_service()
         stage.leadswitch("connections", "test", HUBSPOT, "--mend", "--json")
         stage.leadswitch("connections", "backfill", HUBSPOT)

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 #: Three tries in all: the first and two more.
 RETRIES: Mapping[str, int] = {"max_retries": 2, "min_backoff": 1_000, "max_backoff": 60_000}
+#: What one click or command may take before another worker tries it.
+COMMAND_S = 60.0
 COMMAND_HANDLER = "bots.slack.worker:handle"
 
 
@@ -61,12 +63,17 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
 def handle_command(house: House, inbox_ids: Sequence[int]) -> None:
     """Do what a person clicked or typed in Slack, once. The stored body is the payload as JSON, whatever form Slack sent it in."""
     handle = load(COMMAND_HANDLER)
-    for stored in house.inbox.read(inbox_ids):
-        if stored.state != "pending":
-            continue
-        with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, inbox_id=stored.id):
-            handle(house, json.loads(stored.delivery.body))
-            house.inbox.finish(stored.id)
+    for inbox_id in inbox_ids:
+        if not house.inbox.claim(inbox_id, COMMAND_S):
+            continue  # done, or another worker is at it
+        try:
+            for stored in house.inbox.read([inbox_id]):
+                with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, inbox_id=stored.id):
+                    handle(house, json.loads(stored.delivery.body))
+                    house.inbox.finish(stored.id)
+        except Exception:
+            house.inbox.release(inbox_id)
+            raise
 
 
 def give_up(house: House, message: Mapping[str, Any]) -> None:

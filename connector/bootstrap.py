@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import redis
 
@@ -36,6 +37,9 @@ from connector.storage.reps import Reps
 from connector.storage.scores import Scores
 from connector.storage.tokens import Tokens
 from connector.vault import Vault, open_vault
+
+if TYPE_CHECKING:
+    import openai
 
 
 @dataclass
@@ -86,6 +90,15 @@ class House:
     @cached_property
     def queue(self) -> Doorbell:
         return Doorbell(make_broker(self.broker_url))
+
+    @cached_property
+    def llm(self) -> openai.OpenAI:
+        """The client of the LLM; made once, because its TLS context takes longer than its calls."""
+        import openai  # half a second that only a house with an LLM pays
+
+        settings = self.settings.llm
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        return openai.OpenAI(base_url=settings.base_url, api_key=key, timeout=settings.budget_ms / 1000, max_retries=0)
 
     @cached_property
     def policy(self) -> Policy:

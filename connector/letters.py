@@ -20,6 +20,9 @@ def replay_letter(house: House, letter_id: int, actor: str) -> str:
         if letter.origin == "inbox":
             house.inbox.reopen(letter.reference)
             said = f"Delivery {letter.reference} goes through the pipeline again."
+        elif letter.origin == "lead":
+            house.leads.touch(letter.reference)
+            said = f"Lead {letter.reference} is scored and allocated again."
         else:
             destination = house.effects.revive(letter.reference)
             said = (
@@ -31,6 +34,8 @@ def replay_letter(house: House, letter_id: int, actor: str) -> str:
         house.audit.add(actor, "deadletter.replay", f"deadletter:{letter_id}")
     if letter.origin == "inbox":
         _ring(house, letter.reference)
+    elif letter.origin == "lead":
+        house.queue.ring_score(letter.reference)
     elif destination:
         house.queue.ring_deliver(destination)
     return said

@@ -73,7 +73,7 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeadWrite:
-    """The state we want a lead record in the CRM to have. A convergent write: None leaves a field alone."""
+    """What a lead record in the CRM is to hold: a convergent write. None leaves a field alone, an empty owner clears it."""
 
     external_id: str
     owner_id: str | None = None

@@ -66,7 +66,7 @@ class Matrix:
 
     def fill(self, rows: Sequence[Row]) -> tuple[NDArray[np.float32], NDArray[np.object_]]:
         """(rows, numeric columns) of float32 and (rows, categorical columns) of bytes."""
-        numbers = np.empty((len(rows), len(self.numeric)), dtype=np.float32)
+        numbers = np.empty((len(rows), len(self.numeric)))
         levels = np.empty((len(rows), len(self.categorical)), dtype=object)
         for place, column in enumerate(self.numeric):
             numbers[:, place] = [np.nan if (value := row[column.name]) is None else value for row in rows]
@@ -74,4 +74,5 @@ class Matrix:
         for place, (column, codes) in enumerate(zip(self.categorical, self._codes, strict=True)):
             missing = codes[MISSING]
             levels[:, place] = [missing if (value := row[column.name]) is None else codes.get(str(value), other) for row in rows]
-        return numbers, levels
+        most = float(np.finfo(np.float32).max)  # an absurd number in a tenant's column is as good as the largest
+        return np.clip(numbers, -most, most).astype(np.float32), levels

@@ -34,11 +34,12 @@ def ask_cards(house: House, lead_id: int, tier: Tier, rep_id: str | None) -> boo
     """Ask, within the caller's transaction, that the lead's cards show how it stands. True when anything was asked."""
     if not house.slack_configured:
         return False
-    standing = [card.destination for card in house.cards.of_lead(lead_id) if not card.destination.startswith("digest:")]
+    told = {card.destination for card in house.cards.of_lead(lead_id)}
+    standing = [place for place in sorted(told) if not place.startswith("digest:")]
     wanted = list(dict.fromkeys([*standing, *destinations(house, tier, rep_id)]))
     for destination in wanted:
         house.effects.add(EffectKind.SLACK_CARD, SLACK, f"card:{lead_id}:{destination}", lead_id, {"destination": destination})
-    if not wanted and rep_id is not None:
+    if rep_id is not None and f"dm:{rep_id}" not in wanted and f"digest:{rep_id}" not in told:
         _ask_digest(house, rep_id)
     return bool(wanted) or rep_id is not None
 

@@ -14,12 +14,12 @@ from typing import Literal, Protocol
 import structlog
 
 from connector.bootstrap import House
-from connector.errors import LeadswitchError, Retriable, Skippable
+from connector.errors import Configuration, LeadswitchError, Retriable, Skippable
 from connector.http import Unsure
 from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
 from connector.storage.cards import Card
-from connector.storage.effects import Effect
-from leads.enums import EffectKind, LifecycleStage, Tier
+from connector.storage.effects import EQUAL, Effect
+from leads.enums import DecisionOutcome, EffectKind, LifecycleStage, Tier
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,8 @@ BACK_OFF_S = (5.0, 60.0)
 #: A receiver that asks for no pause at all gets one all the same, or it would be asked again and again without end.
 LEAST_DELAY_S = 1.0
 CRM_BATCH = 100
+#: Before something that may have been made is looked up: a CRM's search lags behind its writes.
+DOUBT_S = 60.0
 #: After so long of being asked to wait, a row is given up all the same.
 PATIENCE = timedelta(hours=24)
 PRIORITY: dict[Tier, Literal["high", "medium"]] = {Tier.A: "high", Tier.B: "medium"}
@@ -51,10 +53,12 @@ def deliver(house: House, destination: str) -> int:
     send = _deliver_alert if destination == "slack" else _deliver_crm
     limit = 1 if destination == "slack" else CRM_BATCH
     taken = 0
+    if destination == "slack" and not HANDLERS:
+        return 0  # without a bot token its rows wait
     while effects := house.effects.claim(destination, limit):
         taken += len(effects)
         for group in _by_doubt(effects):
-            send(house, destination, group)
+            send(house, destination, house.effects.renew(group) if len(effects) > 1 else group)
     return taken
 
 
@@ -68,7 +72,7 @@ def _deliver_alert(house: House, destination: str, effects: Sequence[Effect]) ->
         handler = HANDLERS.get(effect.kind)
         with structlog.contextvars.bound_contextvars(effect_id=effect.id, lead_id=effect.lead_id):
             if handler is None:
-                _fail(house, destination, effect, LeadswitchError(f"Nobody here delivers {effect.kind.value}."))
+                _fail(house, destination, effect, Configuration(f"Nobody here delivers {effect.kind.value}."))
                 continue
             _try(house, destination, effect, lambda: _alert(house, handler, effect))  # noqa: B023 - called at once
 
@@ -113,7 +117,7 @@ def _fail(house: House, destination: str, effect: Effect, error: Exception) -> N
             house.queue.ring_deliver(destination, delay_s=delay)
             return
         if effect.attempts < TRIES:
-            delay = BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
+            delay = DOUBT_S if isinstance(error, Unsure) else BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
             house.effects.put_back(effect, delay, str(error), counted=True, in_doubt=isinstance(error, Unsure))
             house.queue.ring_deliver(destination, delay_s=delay)
             log.warning("effect put back", effect_id=effect.id, kind=effect.kind.value, error=str(error), attempts=effect.attempts)
@@ -147,6 +151,9 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
         if client is None:
             raise LeadswitchError(f"{destination} has no way to write.")
         results: Sequence[Written] = client.write([write for _, write in ready], in_doubt=ready[0][0].in_doubt)
+    except Skippable as error:  # of a whole batch: not a record that is gone, but an address that is wrong
+        mend = Configuration(f"{destination} does not know the address written to ({error}).", "Look at its base_url and version.")
+        results = [Written(False, error=mend)] * len(ready)
     except LeadswitchError as error:
         results = [Written(False, error=error)] * len(ready)
     except Exception as error:
@@ -154,8 +161,8 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
         results = [Written(False, error=Retriable(f"Unexpected {type(error).__name__}."))] * len(ready)
     for (effect, write), result in zip(ready, results, strict=True):
         if result.ok:
-            made = write.made_as if isinstance(write, TaskWrite) else ",".join(result.changed) or "equal"
-            house.effects.finish(effect, result.receipt or made)
+            unchanged = isinstance(write, LeadWrite) and not result.changed
+            house.effects.finish(effect, EQUAL if unchanged else result.receipt or getattr(write, "made_as", None))
         elif isinstance(result.error, Skippable):
             house.effects.finish(effect, f"skipped: {result.error}")
         else:
@@ -187,18 +194,18 @@ def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
     decision = house.decisions.newest(lead.id)
     tier = stored.score.tier if stored else None
     stage = LifecycleStage.MQL.value if tier in (Tier.A, Tier.B) else None
+    held = decision is not None and decision.outcome is DecisionOutcome.HELD and bool(house.decisions.history(lead.id))
     write = LeadWrite(
         external_id=lead.external_id,
-        owner_id=owner,
+        owner_id="" if held and owner is None else owner,  # passed, and nobody took it: the CRM must not show who passed
         score=stored.score.score if stored else None,
         tier=tier,
         reasons="; ".join(reason.text for reason in stored.score.reasons[:5]) if stored else None,
         routed_because=decision.because if decision else None,
         stage=stage,
     )
-    house.echoes.note(
-        connection, lead.external_id, {key: value for key, value in {"owner_id": owner, "lifecycle_stage": stage}.items() if value}
-    )
+    wanted = {"owner_id": write.owner_id, "lifecycle_stage": stage}
+    house.echoes.note(connection, lead.external_id, {key: value for key, value in wanted.items() if value})
     return write
 
 

@@ -30,10 +30,12 @@ def evaluate(house: House, lead_id: int) -> Score | None:
         return None
     score = score_histories([history], house.models.champion())[0]
     with house.db.transaction():
+        now = house.leads.lock(lead.id)
+        if now is None or now.scored_version >= lead.version:
+            return None  # another worker scored it, or something newer
         shown, shown_tier = house.leads.announced(lead.id)
         score_id = house.scores.add(lead.id, lead.version, score)
-        if not house.leads.mark_scored(lead.id, lead.version, score_id):
-            return None  # a newer score came first; it goes on from there
+        house.leads.mark_scored(lead.id, lead.version, score_id)
         if lead.owner_id is not None and not is_news(house, score, shown, shown_tier):
             house.leads.mark_allocated(lead.id, lead.version)  # its owner stays and nobody needs to be told
         else:

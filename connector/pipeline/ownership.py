@@ -6,7 +6,7 @@ from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards
 from connector.pipeline.allocate import announce, choose
 from connector.storage.leads import Applied
-from leads.enums import ChangeOrigin, DecisionOutcome, Tier
+from leads.enums import ChangeOrigin, EffectKind, Tier
 from leads.records import LeadChange
 
 
@@ -21,8 +21,10 @@ def take_from_crm(house: House, connection: str, applied: Applied, change: LeadC
         return
     newest = house.decisions.newest(lead.id)
     decided = newest is not None
-    if newest and newest.outcome is DecisionOutcome.OVERRIDDEN and newest.at > change.occurred_at:
-        return  # a person has chosen since
+    if newest and newest.at > change.occurred_at:
+        return  # somebody has decided since
+    if newest and change.origin is ChangeOrigin.UNKNOWN and house.effects.is_open(EffectKind.CRM_LEAD, lead.id):
+        return  # read while our own owner is still on its way there
     if rep is None:
         if not decided:
             house.leads.set_owner(lead.id, None, pinned=False)

@@ -45,23 +45,14 @@ def write_rationale(house: House, score_id: int) -> Rationale | None:
 
 
 def ask(house: House, messages: list[dict[str, Any]]) -> str:
-    """One call within the budget. Raises whatever the client raises."""
-    import openai  # imported here: half a second that only the first rationale pays
-
+    """One call; each wait of it within the budget. Raises whatever the client raises."""
     settings = house.settings.llm
-    client = openai.OpenAI(
-        base_url=settings.base_url,
-        api_key=settings.api_key.get_secret_value() if settings.api_key else "",
-        timeout=settings.budget_ms / 1000,
-        max_retries=0,
+    reply = house.llm.chat.completions.create(
+        model=settings.model,
+        messages=cast(Any, messages),
+        response_format=cast(
+            Any, {"type": "json_schema", "json_schema": {"name": "rationale", "strict": True, "schema": RESPONSE_SCHEMA}}
+        ),
+        temperature=0,
     )
-    with client:
-        reply = client.chat.completions.create(
-            model=settings.model,
-            messages=cast(Any, messages),
-            response_format=cast(
-                Any, {"type": "json_schema", "json_schema": {"name": "rationale", "strict": True, "schema": RESPONSE_SCHEMA}}
-            ),
-            temperature=0,
-        )
     return reply.choices[0].message.content or ""

@@ -33,7 +33,7 @@ class Sweeper:
         for lead_id in self._due("allocate", house.leads.unfinished("allocate", older, self._limit("allocate"))):
             house.queue.ring_allocate(int(lead_id))
             rung["allocate"] += 1
-        for destination in house.effects.due_destinations():
+        for destination in {"slack", *house.crm_connections()} & set(house.effects.due_destinations()):
             house.queue.ring_deliver(destination)
             rung["deliver"] += 1
         return rung

@@ -57,7 +57,7 @@ class AuditTrail:
         sealed: bytes | None = None
         if detail is not None:
             sealed = person.seal_json(dict(detail)) if person else self._vault.seal_json(dict(detail), b"audit")
-        with self._db.connected():
+        with self._db.transaction():
             Audit.insert(
                 at=self._clock.now(), actor=actor, action=action, subject=subject, lead_id=lead_id, reason=reason, detail=sealed
             ).execute()

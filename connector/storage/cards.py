@@ -36,16 +36,16 @@ class Cards:
             return [_card(row) for row in CardRow.select().where(CardRow.lead_id == lead_id).order_by(CardRow.id)]
 
     def without_card(self, rep_id: str) -> Sequence[int]:
-        """Leads the rep holds that were announced nowhere yet, oldest first: what the next digest lists."""
+        """Leads the rep holds and was not told of yet, oldest first: what the next digest lists."""
         with self._db.connected():
-            carded = CardRow.select(CardRow.lead_id)
+            carded = CardRow.select(CardRow.lead_id).where(CardRow.destination.in_([f"digest:{rep_id}", f"dm:{rep_id}"]))
             query = AssignmentRow.select(AssignmentRow.lead_id).where(
                 (AssignmentRow.rep_id == int(rep_id)) & AssignmentRow.closed_at.is_null() & AssignmentRow.lead_id.not_in(carded)
             )
             return [row.lead_id for row in query.order_by(AssignmentRow.id)]
 
     def save(self, card: Card) -> None:
-        with self._db.connected():
+        with self._db.transaction():
             CardRow.insert(
                 lead_id=card.lead_id, destination=card.destination, channel=card.channel, ts=card.ts, digest=card.digest
             ).on_conflict(
@@ -55,7 +55,7 @@ class Cards:
 
     def forget(self, lead_id: int, destination: str) -> None:
         """The message is gone at the receiver."""
-        with self._db.connected():
+        with self._db.transaction():
             CardRow.delete().where((CardRow.lead_id == lead_id) & (CardRow.destination == destination)).execute()
 
 

@@ -25,7 +25,7 @@ class Cells:
             return row.value if row else None
 
     def set(self, name: str, value: Any) -> None:
-        with self._db.connected():
+        with self._db.transaction():
             Cell.insert(name=name, value=value).on_conflict(conflict_target=[Cell.name], update={Cell.value: value}).execute()
 
     def lease(self, name: str, holder: str, seconds: float) -> bool:
@@ -50,7 +50,7 @@ class Cells:
 
     def save(self, connection: str, tokens: Mapping[str, Any]) -> None:
         sealed = self._vault.seal_json(dict(tokens), b"tokens")
-        with self._db.connected():
+        with self._db.transaction():
             Cell.insert(name=f"tokens:{connection}", sealed=sealed).on_conflict(
                 conflict_target=[Cell.name], update={Cell.sealed: sealed}
             ).execute()

@@ -13,7 +13,7 @@ from connector.storage.models import DeadLetter as Row
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`origin` is "inbox" or "effect", `reference` the id of that row, `error` one line without personal data."""
+    """`origin` is "inbox", "effect" or "lead", `reference` the id of that row, `error` one line without personal data."""
 
     id: int
     origin: str
@@ -29,7 +29,7 @@ class DeadLetters:
         self._db, self._clock = db, clock
 
     def add(self, origin: str, reference: int, queue: str, error: str) -> None:
-        with self._db.connected():
+        with self._db.transaction():
             Row.insert(origin=origin, reference=reference, queue=queue, error=error[:500], created_at=self._clock.now()).execute()
 
     def get(self, letter_id: int) -> DeadLetter | None:
@@ -47,7 +47,7 @@ class DeadLetters:
 
     def mark(self, letter_id: int, state: str) -> bool:
         """Close an open letter as replayed or dropped; false when it was not open."""
-        with self._db.connected():
+        with self._db.transaction():
             return bool(Row.update({Row.state: state}).where((Row.id == letter_id) & (Row.state == "open")).execute())
 
 

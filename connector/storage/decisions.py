@@ -125,13 +125,13 @@ class Decisions:
         AssignmentRow.create(lead_id=lead_id, rep_id=int(rep_id), decision_id=decision_id, opened_at=at)
 
     def close(self, lead_id: int, at: datetime, closed_as: str) -> bool:
-        with self._db.connected():
+        with self._db.transaction():
             query = AssignmentRow.update({AssignmentRow.closed_at: at, AssignmentRow.closed_as: closed_as})
             return bool(query.where((AssignmentRow.lead_id == lead_id) & AssignmentRow.closed_at.is_null()).execute())
 
     def accept(self, assignment_id: int, at: datetime) -> bool:
         """Mark as accepted; false when it was accepted already or is no longer open."""
-        with self._db.connected():
+        with self._db.transaction():
             query = AssignmentRow.update({AssignmentRow.accepted_at: at}).where(
                 (AssignmentRow.id == assignment_id) & AssignmentRow.accepted_at.is_null() & AssignmentRow.closed_at.is_null()
             )

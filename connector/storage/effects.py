@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from peewee import Case, fn
 
-from connector.clock import Clock
+from connector.clock import Clock, from_ms, to_ms
 from connector.storage.db import Database, tuples
 from connector.storage.models import Effect as Row
 from leads.enums import EffectKind
 
+#: The receipt of a write that found the receiver as wanted.
+EQUAL = "equal"
 #: How long a worker may hold a row before another takes it as in doubt: longer than any client's time-outs with its quick tries.
 LEASE_S = 90.0
 
@@ -33,6 +35,7 @@ class Effect:
     created_at: datetime | None = None
     state: str = "pending"
     error: str | None = None
+    lease_until: datetime | None = None  # which claim this is: a row taken by another since has another
 
 
 class Effects:
@@ -50,6 +53,8 @@ class Effects:
     ) -> bool:
         """Ask for an effect within the caller's transaction; false when an equal one is pending already."""
         now = self._clock.now()
+        if not self._db.is_sqlite:
+            self._db.run("SELECT pg_advisory_xact_lock(727275, hashtext(?))", f"{kind.value}:{subject}")
         query = Row.insert(
             kind=kind.value,
             destination=destination,
@@ -61,7 +66,7 @@ class Effects:
         )
         return bool(query.on_conflict_ignore().as_rowcount().execute())
 
-    def claim(self, destination: str, limit: int = 1, kinds: Sequence[EffectKind] | None = None) -> list[Effect]:
+    def claim(self, destination: str, limit: int = 1) -> list[Effect]:
         """Take due rows of a destination for sending, oldest first. A row whose holder died comes back in doubt.
 
         A row waits while another of its kind and subject is being sent, so that one card or record is never written twice at once.
@@ -73,8 +78,6 @@ class Effects:
         )
         due = ((Row.state == "pending") & (Row.due_at <= now)) | ((Row.state == "sending") & (Row.lease_until < now))
         chosen = Row.select(Row.id).where((Row.destination == destination) & due & ~fn.EXISTS(busy))
-        if kinds:
-            chosen = chosen.where(Row.kind.in_([kind.value for kind in kinds]))
         chosen = chosen.order_by(Row.due_at, Row.id).limit(limit)
         with self._db.transaction():
             if not self._db.is_sqlite:
@@ -92,16 +95,25 @@ class Effects:
             ).where(Row.id.in_(ids)).execute()
             return [_effect(row) for row in Row.select().where(Row.id.in_(ids)).order_by(Row.due_at, Row.id)]
 
+    def renew(self, effects: Sequence[Effect]) -> list[Effect]:
+        """Lengthen the lease just before sending; leaves out rows that lapsed and were taken by another meanwhile."""
+        until = self._clock.now() + timedelta(seconds=LEASE_S)
+        with self._db.transaction():
+            held = [effect for effect in effects if Row.update({Row.lease_until: until}).where(_held(effect)).execute()]
+        return [replace(effect, lease_until=from_ms(to_ms(until))) for effect in held]
+
     def finish(self, effect: Effect, receipt: str | None = None) -> None:
-        """The effect is there."""
-        with self._db.connected():
+        """The effect is there. Like every end of a claim, it counts only while the row is still held by it."""
+        with self._db.transaction():
             Row.update({Row.state: "done", Row.done_at: self._clock.now(), Row.receipt: receipt, Row.error: None}).where(
-                Row.id == effect.id
+                _held(effect)
             ).execute()
 
     def put_back(self, effect: Effect, delay_s: float, error: str, *, counted: bool, in_doubt: bool = False) -> None:
         """Pending again after `delay_s`. When an equal row was asked for meanwhile, that one stands for both."""
         with self._db.transaction():
+            if not self._db.is_sqlite:  # against an equal row that is being asked for at this moment
+                self._db.run("SELECT pg_advisory_xact_lock(727275, hashtext(?))", f"{effect.kind.value}:{effect.subject}")
             newer = Row.get_or_none(
                 (Row.kind == effect.kind.value) & (Row.subject == effect.subject) & (Row.state == "pending") & (Row.id != effect.id)
             )
@@ -110,7 +122,7 @@ class Effects:
             if newer is not None:
                 Row.update({Row.in_doubt: doubt or newer.in_doubt, Row.due_at: due}).where(Row.id == newer.id).execute()
                 Row.update({Row.state: "done", Row.receipt: "superseded", Row.done_at: self._clock.now()}).where(
-                    Row.id == effect.id
+                    _held(effect)
                 ).execute()
                 return
             Row.update(
@@ -121,12 +133,12 @@ class Effects:
                     Row.in_doubt: doubt,
                     Row.attempts: effect.attempts if counted else effect.attempts - 1,
                 }
-            ).where(Row.id == effect.id).execute()
+            ).where(_held(effect)).execute()
 
     def bury(self, effect: Effect, error: str) -> None:
         """Give the row up; the caller writes the dead letter."""
-        with self._db.connected():
-            Row.update({Row.state: "dead", Row.error: error[:500]}).where(Row.id == effect.id).execute()
+        with self._db.transaction():
+            Row.update({Row.state: "dead", Row.error: error[:500]}).where(_held(effect)).execute()
 
     def revive(self, effect_id: int) -> str | None:
         """Make a dead row pending again, in doubt; returns its destination, or None when it is not dead or an equal one waits."""
@@ -160,7 +172,17 @@ class Effects:
         since = self._clock.now() - timedelta(seconds=seconds)
         with self._db.connected():
             done = (Row.lead_id == lead_id) & (Row.kind == kind.value) & (Row.state == "done") & (Row.done_at >= since)
-            return int(Row.select().where(done).count())
+            return int(
+                Row.select()
+                .where(done & (Row.receipt.is_null() | ((Row.receipt != "superseded") & ~Row.receipt.startswith("skipped"))))
+                .count()
+            )
+
+    def is_open(self, kind: EffectKind, lead_id: int) -> bool:
+        """Whether such an effect of a lead is still on its way."""
+        with self._db.connected():
+            on_its_way = (Row.lead_id == lead_id) & (Row.kind == kind.value) & Row.state.in_(["pending", "sending"])
+            return bool(Row.select().where(on_its_way).exists())
 
     def receipt(self, kind: EffectKind, subject: str) -> str | None:
         """The receiver's id of what an earlier row of this kind and subject made."""
@@ -179,6 +201,11 @@ class Effects:
             return _effect(row) if row else None
 
 
+def _held(effect: Effect) -> Any:
+    """The row, as long as it is held by this claim."""
+    return (Row.id == effect.id) & (Row.state == "sending") & (Row.lease_until == effect.lease_until)
+
+
 def _effect(row: Row) -> Effect:
     return Effect(
         row.id,
@@ -192,4 +219,5 @@ def _effect(row: Row) -> Effect:
         row.created_at,
         row.state,
         row.error,
+        row.lease_until,
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from peewee import fn
 
-from connector.clock import Clock
+from connector.clock import Clock, to_ms
 from connector.ports import Delivery
 from connector.storage.db import Database, marks, tuples
 from connector.storage.intake import open_delivery
@@ -54,8 +54,20 @@ class InboxRows:
 
     def finish(self, inbox_id: int, state: str = "done", error: str | None = None) -> None:
         """Close a row as done or unknown (kept for replay)."""
-        with self._db.connected():
+        with self._db.transaction():
             self._db.run("UPDATE inbox SET state = ?, error = ? WHERE id = ?", state, error, inbox_id)
+
+    def claim(self, inbox_id: int, seconds: float) -> bool:
+        """Take a pending row that is due for so long; false when another worker has it. It comes due again if the taker dies."""
+        now = self._clock.now()
+        taken = "UPDATE inbox SET due_at = ? WHERE id = ? AND state = 'pending' AND due_at <= ?"
+        with self._db.transaction():
+            return bool(self._db.run(taken, to_ms(now + timedelta(seconds=seconds)), inbox_id, to_ms(now)).rowcount)
+
+    def release(self, inbox_id: int) -> None:
+        """Give a claimed row back at once."""
+        with self._db.transaction():
+            self._db.run("UPDATE inbox SET due_at = ? WHERE id = ?", to_ms(self._clock.now()), inbox_id)
 
     def retry(self, inbox_id: int, delay_s: float, error: str, *, counted: bool = True) -> int:
         """Put a row back for later; returns how many tries it has had."""

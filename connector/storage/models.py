@@ -254,7 +254,7 @@ class Written(Table):
 class DeadLetter(Table):
     """Work that was given up, until a person replays or drops it."""
 
-    origin = CharField(max_length=8)  # inbox, effect, job
+    origin = CharField(max_length=8)  # inbox, effect, lead
     reference = IntegerField()
     queue = CharField(max_length=80)
     error = TextField()

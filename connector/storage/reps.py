@@ -118,7 +118,7 @@ class Reps:
         change: dict[Any, Any] = {Row.slack_user_id: slack_user_id}
         if dm_channel:
             change[Row.slack_dm] = dm_channel
-        with self._db.connected():
+        with self._db.transaction():
             Row.update(change).where(Row.id == int(rep_id)).execute()
 
     def set(self, rep_id: str, changes: Mapping[str, Any]) -> StoredRep | None:
@@ -133,7 +133,7 @@ class Reps:
 
     def touch(self, rep_id: str, at: datetime) -> None:
         """The rep was just given a lead."""
-        with self._db.connected():
+        with self._db.transaction():
             Row.update({Row.last_assigned_at: at}).where(Row.id == int(rep_id)).execute()
 
     def _open(self, row: Row) -> StoredRep:

@@ -58,7 +58,7 @@ class Tokens:
             return [_principal(row) for row in Token.select().order_by(Token.id)]
 
     def revoke(self, token_id: int) -> bool:
-        with self._db.connected():
+        with self._db.transaction():
             query = Token.update({Token.revoked_at: self._clock.now()}).where((Token.id == token_id) & Token.revoked_at.is_null())
             return bool(query.execute())
 

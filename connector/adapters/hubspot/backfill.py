@@ -49,7 +49,7 @@ class ContactReader:
             params = [("limit", str(BATCH_WITH_HISTORY)), ("archived", "false")]
             params += [("after", cursor)] if cursor else []
             params += [("properties", name) for name in self._properties]
-            params += [("propertiesWithHistory", name) for name in self._with_history]
+            params += [("propertiesWithHistory", name) for name in dict.fromkeys([*self._with_history, *words.PROFILE])]
             answer = self._calls.call("GET", self._calls.path("objects", "contacts"), params=params)
             following = ((answer.get("paging") or {}).get("next") or {}).get("after")
             cursor = str(following) if following and str(following) != cursor else None
@@ -140,7 +140,7 @@ def _filter(name: str, operator: str, value: str) -> dict[str, str]:
 
 def _page(contacts: Sequence[Contact], cursor: str | None, total: int | None) -> BackfillPage:
     return BackfillPage(
-        leads=[contact.now for contact in contacts],
+        leads=[change for contact in contacts for change in (contact.made, contact.now) if change is not None],
         engagements=[engagement for contact in contacts for engagement in contact.engagements],
         outcomes={contact.now.external_id: contact.ended for contact in contacts if contact.ended},
         cursor=cursor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connector.adapters.hubspot import words
@@ -13,6 +13,9 @@ from connector.clock import to_ms
 from connector.errors import Retriable
 from leads.enums import ChangeKind, Outcome
 from leads.records import EngagementEvent, LeadChange, RepRecord
+
+#: Values set so soon after the making of a contact were given with it.
+SETTLING = timedelta(minutes=1)
 
 History = Sequence[Mapping[str, Any]]
 
@@ -23,6 +26,7 @@ class Contact:
 
     changed_at: datetime
     now: LeadChange
+    made: LeadChange | None  # who it was when it was made, where the history was read
     engagements: tuple[EngagementEvent, ...]
     ended: tuple[Outcome, datetime] | None
 
@@ -68,9 +72,24 @@ def _read(
             merged_ids=tuple(one for one in merged if one and one != contact),
             created_at=created_at,
         ),
+        made=_made(contact, histories, created_at),
         engagements=tuple(_engagements(contact, properties, histories)),
         ended=_first_ending(_ended(properties, histories, changed_at), deals_ending(deals)),
     )
+
+
+def _made(contact: str, histories: Mapping[str, History], created_at: datetime) -> LeadChange | None:
+    """The profile as it was within a minute of the contact's making; without it a past lead is a stranger until its last change."""
+    values: dict[str, Any] = {}
+    for name in words.PROFILE:
+        entries = sorted(histories.get(name) or (), key=lambda entry: words.read_iso(entry["timestamp"]))
+        if entries and words.read_iso(entries[0]["timestamp"]) <= created_at + SETTLING:
+            values[name] = entries[0].get("value")
+    fields, _ = words.read_properties(values)
+    if not fields:
+        return None
+    key = f"hs:{contact}:made:{to_ms(created_at)}"
+    return LeadChange(key, contact, created_at, ChangeKind.CHANGED, fields=fields, created_at=created_at)
 
 
 def _engagements(contact: str, properties: Mapping[str, Any], histories: Mapping[str, History]) -> Iterator[EngagementEvent]:

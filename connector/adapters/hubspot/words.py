@@ -51,6 +51,11 @@ COMPANY_FIELDS: Final[Mapping[str, str]] = {
     "zip": "postcode",
 }
 
+#: Properties that say who a contact is. Their history tells what was known when the contact was made.
+PROFILE: Final = tuple(
+    name for name in FIELDS if name not in ("lifecyclestage", "hs_lead_status", "hubspot_owner_id", "hs_email_optout")
+)
+
 #: Dated contact properties that say that something was done. Each value they ever had is one engagement.
 ENGAGEMENTS: Final[Mapping[str, EngagementKind]] = {
     "hs_email_last_send_date": EngagementKind.EMAIL_SENT,

@@ -102,9 +102,13 @@ def test_what_is_gone_is_noted_and_nobodys_business(desk: Desk) -> None:
     assert not desk.house.deadletters.all()
 
 
-def test_nobody_here_delivers_alerts(desk: Desk) -> None:
+def test_without_a_slack_its_rows_wait_and_a_kind_that_nobody_knows_is_somebodys_to_mend(desk: Desk) -> None:
     lead_id = lead(desk)
+    slack = HANDLERS.pop(EffectKind.SLACK_CARD)
     HANDLERS.clear()
+    deliver(desk.house, "slack")
+    assert {state for state, _ in states(desk, lead_id, EffectKind.SLACK_CARD)} == {"pending"}
+    HANDLERS[EffectKind.SLACK_DIGEST] = slack
     deliver(desk.house, "slack")
     assert {state for state, _ in states(desk, lead_id, EffectKind.SLACK_CARD)} == {"dead"}
 
