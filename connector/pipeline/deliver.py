@@ -162,7 +162,8 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
     for (effect, write), result in zip(ready, results, strict=True):
         if result.ok:
             unchanged = isinstance(write, LeadWrite) and not result.changed
-            house.effects.finish(effect, EQUAL if unchanged else result.receipt or getattr(write, "made_as", None))
+            made = result.receipt or (write.made_as if isinstance(write, TaskWrite) else ",".join(result.changed))
+            house.effects.finish(effect, EQUAL if unchanged else made)
         elif isinstance(result.error, Skippable):
             house.effects.finish(effect, f"skipped: {result.error}")
         else:
