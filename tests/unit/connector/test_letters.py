@@ -17,7 +17,8 @@ from connector.ports import Delivery
 from connector.storage.intake import seal_delivery
 from connector.storage.models import Inbox
 from connector.testing import NOON, RecordingBell
-from leads.enums import EffectKind
+from leads.enums import ChangeKind, EffectKind
+from leads.records import LeadChange
 
 
 @pytest.fixture
@@ -81,6 +82,19 @@ def test_an_effect_goes_to_its_destination_again_in_doubt(house: House) -> None:
     cast(testing.StandingClock, house.clock).move(timedelta(hours=1).total_seconds())
     (again,) = house.effects.claim("crm")
     assert again.in_doubt, "it may have been done before it was given up: look it up first"
+
+
+def test_a_lead_whose_stage_was_given_up_is_scored_again(house: House) -> None:
+    change = LeadChange("e1", "101", NOON, ChangeKind.CREATED, fields={"city": "Bonn"})
+    with house.db.transaction():
+        lead_id = house.leads.apply("crm", change, live=True).lead_id
+    house.leads.stop_stage(lead_id, "score")
+    house.deadletters.add("lead", lead_id, "lead.score", "Fatal")
+    assert "scored and allocated again" in replay_letter(house, 1, "cli:me")
+    assert rung(house) == [("evaluate", (lead_id,))]
+    lead = house.leads.get(lead_id)
+    assert lead
+    assert lead.scored_version < lead.version
 
 
 def test_an_effect_for_which_an_equal_one_waits_is_not_doubled(house: House) -> None:
