@@ -82,10 +82,10 @@ def give_up(house: House, message: Mapping[str, Any]) -> None:
     error = _last_line(message.get("options", {}).get("traceback", ""))
     with house.db.transaction():
         if name in ("ingest", "handle_command"):
-            for stored in house.inbox.read(args[0]):
-                if stored.state == "pending":
-                    house.inbox.finish(stored.id, "dead", error)
-                    house.deadletters.add("inbox", stored.id, message["queue_name"], error)
+            for inbox_id in args[0]:
+                if house.inbox.is_pending(inbox_id):
+                    house.inbox.finish(inbox_id, "dead", error)
+                    house.deadletters.add("inbox", inbox_id, message["queue_name"], error)
         elif name in ("evaluate", "allocate"):
             house.leads.stop_stage(args[0], "score" if name == "evaluate" else "allocate")
             house.deadletters.add("lead", args[0], message["queue_name"], error)

@@ -42,6 +42,11 @@ class InboxRows:
             query = self._db.spelled(f"SELECT * FROM inbox WHERE id IN ({marks(ids)}) ORDER BY id")  # noqa: S608 - marks only
             return [self._open(row) for row in Inbox.raw(query, *ids)] if ids else []
 
+    def is_pending(self, inbox_id: int) -> bool:
+        """Whether the row still waits. Opens nothing, so that it tells of rows that do not open any more too."""
+        with self._db.connected():
+            return bool(Inbox.select().where((Inbox.id == inbox_id) & (Inbox.state == "pending")).exists())
+
     def newest(self, state: str | None = None, connection: str | None = None, limit: int = 50) -> list[StoredDelivery]:
         """The newest rows first."""
         query = Inbox.select().order_by(Inbox.id.desc()).limit(limit)

@@ -11,6 +11,7 @@ from connector.errors import Fatal
 from connector.pipeline import sweep
 from connector.pipeline.sweep import MISSED_S, PAUSE_S, Sweeper
 from connector.storage.effects import LEASE_S
+from connector.storage.models import Inbox
 from leads.enums import Role
 from tests.unit.connector.pipeline.scripted import CRM, Desk, change
 
@@ -121,3 +122,16 @@ def test_a_delivery_whose_job_was_given_up_is_a_dead_letter_once(desk: Desk) -> 
     assert (letter.origin, letter.reference, letter.error) == ("inbox", inbox_id, "unknown error")
     with pytest.raises(Fatal):
         give_up(desk.house, {"actor_name": "no such job", "queue_name": "x", "args": []})
+
+
+def test_a_click_that_does_not_open_any_more_is_given_up_and_not_rung_for_for_ever(desk: Desk) -> None:
+    desk.sources["slack"] = desk.sources[CRM]
+    inbox_id = desk.store("slack", [])
+    with desk.house.db.connected():
+        Inbox.update({Inbox.envelope: b"\x04test" + bytes(40)}).where(Inbox.id == inbox_id).execute()
+    give_up(desk.house, {"actor_name": "handle_command", "queue_name": "lead.command", "args": [[inbox_id]], "options": {}})
+    (letter,) = desk.house.deadletters.all()
+    assert letter.reference == inbox_id
+    desk.clock.move(60)
+    Sweeper(desk.house).sweep()
+    assert forget(desk) == []
