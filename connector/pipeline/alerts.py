@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from connector.bootstrap import House
 from leads.enums import EffectKind, Tier
+from leads.results import Score
 
 HOT, WARM = (Tier.A,), (Tier.B,)
 SLACK = "slack"
@@ -28,6 +29,11 @@ def channel_of(house: House, rep_id: str) -> str:
     rep = house.reps.get(rep_id)
     team = str(rep.settings.get("team", "")) if rep else ""
     return slack.channels.get(team, slack.channel)
+
+
+def is_news(house: House, score: Score, shown: int | None, shown_tier: Tier) -> bool:
+    """Whether a score moved enough to be written back and shown again; less would only make noise."""
+    return shown is None or shown_tier is not score.tier or abs(shown - score.score) >= house.settings.write_back.min_score_change
 
 
 def ask_cards(house: House, lead_id: int, tier: Tier, rep_id: str | None) -> bool:

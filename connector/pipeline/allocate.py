@@ -15,8 +15,7 @@ from allocation.fairness import Rotation, take_back
 from allocation.rep import LeadFacts, Rep
 from allocation.replay import record as record_decision
 from connector.bootstrap import House
-from connector.pipeline.alerts import ask_cards
-from connector.pipeline.evaluate import is_news
+from connector.pipeline.alerts import ask_cards, is_news
 from connector.pipeline.roster import build_roster
 from connector.storage.scores import StoredScore
 from leads.enums import DecisionOutcome, EffectKind, Gate, Outcome, Tier, VerdictKind

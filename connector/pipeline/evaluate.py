@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from connector.bootstrap import House
+from connector.pipeline.alerts import is_news
 from leads.enums import Tier
 from leads.results import Score
 from scoring.scorer import score as score_histories
@@ -44,11 +45,6 @@ def evaluate(house: House, lead_id: int) -> Score | None:
             house.db.after_commit(lambda: house.queue.ring_slow("rationale", score_id))
     log.info("lead scored", lead_id=lead.id, score=score.score, tier=score.tier.value, model=score.model_version)
     return score
-
-
-def is_news(house: House, score: Score, shown: int | None, shown_tier: Tier) -> bool:
-    """Whether a score moved enough to be written back and shown again; less would only make noise."""
-    return shown is None or shown_tier is not score.tier or abs(shown - score.score) >= house.settings.write_back.min_score_change
 
 
 def _wants_rationale(house: House, score: Score, tier_is_new: bool) -> bool:
