@@ -132,7 +132,7 @@ async def _wait_for(check: Any, trouble: str) -> None:
     while await check():
         if time.monotonic() > until:
             raise TimeoutError(trouble)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
 
 
 async def _pending(client: httpx.AsyncClient, stage: Stage) -> bool:

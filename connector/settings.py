@@ -117,7 +117,7 @@ class Settings(Section):
     scoring: ScoringSettings = ScoringSettings()
     write_back: WriteBackSettings = WriteBackSettings()
     limits: LimitSettings = LimitSettings()
-    worker_threads: int = 4
+    worker_threads: int = 2
 
     @field_validator("home", mode="after")
     @classmethod

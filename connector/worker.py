@@ -31,12 +31,12 @@ def groups(house: House) -> Mapping[str, tuple[frozenset[str], int, int]]:
     threads = house.settings.worker_threads
     found = {
         "pipeline": (frozenset({NEW, SCORE, ALLOCATE}), threads, WAITED_FOR_MS),
-        "commands": (frozenset({COMMAND}), 2, WAITED_FOR_MS),
-        "alerts": (frozenset({NOTIFY}), 4, WAITED_FOR_MS),
-        "slow": (frozenset({SLOW}), 2, PATIENT_MS),
+        "commands": (frozenset({COMMAND}), 1, WAITED_FOR_MS),
+        "alerts": (frozenset({NOTIFY}), 2, WAITED_FOR_MS),
+        "slow": (frozenset({SLOW}), 1, PATIENT_MS),
     }
     for connection in house.crm_connections():
-        found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 2, PATIENT_MS)
+        found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 1, PATIENT_MS)
     return found
 
 

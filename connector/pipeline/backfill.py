@@ -103,7 +103,7 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
                 if lead_id is not None and live and new:
                     recovered += 1
                     house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
-    return BackfillReport(0, len(page.leads), engagements, outcomes, recovered)
+    return BackfillReport(0, len({change.external_id for change in page.leads}), engagements, outcomes, recovered)
 
 
 def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:

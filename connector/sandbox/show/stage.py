@@ -23,7 +23,6 @@ public_url = "{service}"
 bind = "127.0.0.1:{port}"
 policy = {policy}
 sandbox = true
-worker_threads = 4
 
 [connections.{hubspot}]
 adapter = "hubspot"
