@@ -113,7 +113,7 @@ def work_off(house: House, stored: StoredDelivery) -> set[int]:
         house.inbox.finish(stored.id, "unknown" if unknown else "done")
         for lead_id in batch.touched:
             house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
-    log.info("delivery ingested", events=len(events), fresh=len(taken), leads=len(batch.touched), unknown=unknown)
+    log.info("delivery ingested", events=len(events), fresh=len(taken), lead_ids=sorted(batch.touched), unknown=unknown)
     return batch.touched
 
 
