@@ -46,7 +46,7 @@ WARM: dict[str, str] = {"jobtitle": "Head of Operations", "phone": "+4930901820"
 COLD: dict[str, str] = {"jobtitle": "Student"}
 #: Acts that move no tier by themselves, as most mail traffic does.
 ACTS = ("processed", "delivered", "open", "deferred")
-BURST = 2_000
+BURST = 1_000
 SETTLE_S = 90.0
 
 
