@@ -50,9 +50,3 @@ class Stale(Rejected):
     """Rightly signed, but outside the replay window."""
 
     status = 401
-
-
-class TooLarge(Rejected):
-    """Over the size limit of the connection."""
-
-    status = 413

@@ -154,16 +154,6 @@ class EffectKind(Word):
     UNKNOWN = "unknown"
 
 
-class EffectState(Word):
-    """The life of an outbox row. A lapsed lease in SENDING means the row is in doubt."""
-
-    PENDING = "pending"
-    SENDING = "sending"
-    DONE = "done"
-    DEAD = "dead"
-    UNKNOWN = "unknown"
-
-
 class Role(Word):
     """What a token or a Slack user may do; each holds all of the ones before it."""
 

@@ -6,7 +6,7 @@ and an event that cannot be read is kept for replay and stops nothing else in it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -311,10 +311,3 @@ def _settle_outcome(house: House, applied: Applied, change: LeadChange) -> None:
         house.leads.settle(applied.lead_id, outcome, change.occurred_at)
         house.decisions.close(applied.lead_id, change.occurred_at, outcome.value)
         ownership.refresh_cards(house, applied.lead_id)
-
-
-def give_up(house: House, inbox_ids: Iterable[int], error: LeadswitchError) -> None:
-    """Bury rows whose job failed for a reason of ours; called when Dramatiq has run out of tries."""
-    for stored in house.inbox.read(list(inbox_ids)):
-        if stored.state == "pending":
-            _bury(house, stored.id, str(error))
