@@ -40,36 +40,60 @@ class Task:
 
 
 def plan_batch(
-    leads: Sequence[LeadFacts], roster: Sequence[Rep], policy: Policy, rotations: Mapping[str, Rotation], at: datetime
+    leads: Sequence[LeadFacts],
+    roster: Sequence[Rep],
+    policy: Policy,
+    rotations: Mapping[str, Rotation],
+    at: datetime,
+    exclude: Mapping[int, frozenset[str]] | None = None,
 ) -> dict[int, str | None]:
     """Which rep each lead goes to, by lead id; None where no rep can have it, or none has room.
 
-    `rotations` are the lines named by `rotation_key`, missing ones being new. Owners keep their leads outside the optimum. Record
-    every lead with `allocation.decide.place`, which books it in its line; those with None go to the waiting list by `decide`.
+    `rotations` are the lines named by `rotation_key`, missing ones being new; `exclude` holds by lead id the reps who had it and
+    passed it on. Owners keep their leads outside the optimum. Record every lead of the optimum with `allocation.decide.place`,
+    which books it in its line; those with an owner (`owner_of`) or with None are recorded by `decide`.
     """
+    had = exclude or {}
     plan: dict[int, str | None] = {}
     benches: list[tuple[Sitting, Bench]] = []
+    taken: Counter[tuple[str, Tier]] = Counter()
     for lead in leads:
-        sitting = sit(lead, roster, policy, at)
+        sitting = sit(lead, roster, policy, at, had.get(lead.lead_id, frozenset()))
         owner = find_owner(sitting, policy.plan(lead))
         if owner:
             plan[lead.lead_id] = owner[1].id
+            taken[owner[1].id, lead.tier] += 1
         else:
             benches.append((sitting, judge(sitting, policy.plan(lead))))
     if benches:
-        plan.update(_solve(_set_task(benches, policy, rotations, Counter(rep for rep in plan.values() if rep))))
+        plan.update(_solve(_set_task(benches, policy, rotations, taken)))
     return plan
 
 
+def owner_of(
+    lead: LeadFacts, roster: Sequence[Rep], policy: Policy, at: datetime, exclude: frozenset[str] = frozenset()
+) -> str | None:
+    """The rep whom a lead of a batch goes to by owner precedence, outside the optimum."""
+    owner = find_owner(sit(lead, roster, policy, at, exclude), policy.plan(lead))
+    return owner[1].id if owner else None
+
+
 def _set_task(
-    benches: Sequence[tuple[Sitting, Bench]], policy: Policy, rotations: Mapping[str, Rotation], taken: Mapping[str, int]
+    benches: Sequence[tuple[Sitting, Bench]],
+    policy: Policy,
+    rotations: Mapping[str, Rotation],
+    by_owner: Mapping[tuple[str, Tier], int],
 ) -> Task:
-    """`taken` are the leads of the batch that went to their owners already: they use up room, and count towards the share."""
+    """`by_owner` are the leads of the batch that went to their owners already, by rep and tier: they use up room, and count towards
+    the share."""
+    taken: Counter[str] = Counter()
+    for (rep_id, _), many in by_owner.items():
+        taken[rep_id] += many
     first = benches[0][0]
     reps = list(first.reps.values())
     column = {rep.id: place for place, rep in enumerate(reps)}
     worth = np.full((len(benches), len(reps)), np.nan)
-    due = np.array([-float(taken.get(rep.id, 0)) for rep in reps])
+    due = np.array([-float(taken[rep.id]) for rep in reps])
     rooms = [len(benches)] * len(reps)
     tiers: dict[tuple[int, Tier], int] = {}
     seen: dict[str, Rotation] = {}
@@ -85,12 +109,12 @@ def _set_task(
         for rep_id in bench.eligible:
             place, rep = column[rep_id], reps[column[rep_id]]
             worth[row, place] = _worth(rep, sitting.lead, bench)
-            left = room(rep, bench.plan, policy, sitting.clocks)
+            left = room(rep, bench.plan, sitting.clocks)
             if left is not None:
-                rooms[place] = min(rooms[place], max(0, left - taken.get(rep_id, 0)))
-            within = tier_room(rep, sitting.lead.tier, policy, sitting.clocks)
+                rooms[place] = min(rooms[place], max(0, left - taken[rep_id]))
+            within = tier_room(rep, sitting.lead.tier, bench.plan, policy, sitting.clocks)
             if within is not None:
-                tiers[place, sitting.lead.tier] = within
+                tiers[place, sitting.lead.tier] = max(0, within - by_owner.get((rep_id, sitting.lead.tier), 0))
     return Task([sitting.lead for sitting, _ in benches], reps, worth, due, rooms, tiers)
 
 

@@ -13,7 +13,7 @@ from allocation.gates import Clocks, Closed, first_closed
 from allocation.methods import Field, Ranked, because, rank, tier_words, weight_of
 from allocation.policy import Plan, Policy
 from allocation.rep import LeadFacts, Rep
-from allocation.terms import Method, NobodyFree, OwnerKind, Team
+from allocation.terms import Method, NobodyFree, OwnerKind
 from leads.enums import DecisionOutcome, Gate, VerdictKind
 from leads.results import Decision, Verdict
 
@@ -202,7 +202,7 @@ def _book(ranking: Ranking, rep_id: str, lead: LeadFacts) -> Rotation:
 
 def find_owner(sitting: Sitting, plan: Plan) -> tuple[OwnerKind, Rep] | None:
     """The owner who comes before any rotation: an active one who has not lost this lead, by the policy's precedence."""
-    lead, owners = sitting.lead, sitting.policy.owners
+    lead, owners = sitting.lead, plan.owners
     for kind in owners.order:
         rep = sitting.reps.get((lead.existing_owner if kind is OwnerKind.EXISTING else lead.account_owner) or "")
         if rep is None or not rep.active or rep.id in sitting.exclude:
@@ -279,36 +279,45 @@ def _with_propensity(ranked: Sequence[Ranked], explore: float) -> list[Ranked]:
 
 def _nobody_free(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decision, Rotation]:
     """What the policy wants when the gates left nobody: overflow, default rep, route anyway, else the waiting list."""
-    team = bench.plan.team
-    note = f"Nobody in team {team.name} is free"
-    found = None
-    if team.nobody_free is NobodyFree.OVERFLOW:
+    note = f"Nobody in team {bench.plan.team.name} is free"
+    if bench.plan.team.nobody_free is NobodyFree.OVERFLOW:
         found = _overflow(sitting, bench, rotation, note)
-    elif team.nobody_free is NobodyFree.ROUTE_ANYWAY:
-        for off in ROUTE_ANYWAY:
-            relaxed = judge(sitting, bench.plan, off)
-            found = found or _pick(sitting, relaxed, rotation, f"{note}, routed anyway")
-    elif team.nobody_free is NobodyFree.DEFAULT:
-        found = _default(sitting, bench, rotation, note)
+    else:
+        found = _last_resort(sitting, bench, rotation, note)
     if found:
         return found
     text = f"{note}{tier_words(sitting.lead)}: {_tally(bench)}; on the waiting list"
     return _decision(sitting, bench, None, None, DecisionOutcome.HELD, "hold", text), rotation
 
 
+def _last_resort(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> tuple[Decision, Rotation] | None:
+    """What a team does that has nobody free and no other team to pass the lead to."""
+    if bench.plan.team.nobody_free is NobodyFree.ROUTE_ANYWAY:
+        for off in ROUTE_ANYWAY:
+            relaxed = judge(sitting, bench.plan, off)
+            found = _pick(sitting, replace(relaxed, closed={**bench.closed, **relaxed.closed}), rotation, f"{note}, routed anyway")
+            if found:
+                return found
+    if bench.plan.team.nobody_free is NobodyFree.DEFAULT:
+        return _default(sitting, bench, rotation, note)
+    return None
+
+
 def _overflow(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> tuple[Decision, Rotation] | None:
-    """Ask the overflow team, and its own after it. The policy has been checked for circles."""
+    """Ask the overflow team, and its own after it; the last one does what it does when nobody is free. The policy has been checked
+    for circles."""
     merged = dict(bench.closed)
-    team: Team | None = bench.plan.team
-    while team and team.nobody_free is NobodyFree.OVERFLOW and team.overflow:
-        plan = sitting.policy.overflow_plan(bench.plan, team.overflow)
+    team, other = bench.plan.team, bench
+    while team.nobody_free is NobodyFree.OVERFLOW and team.overflow:
+        plan = sitting.policy.overflow_plan(bench.plan, team.overflow, sitting.lead)
         team = plan.team
         other = judge(sitting, plan)
         merged.update(other.closed)
         found = _pick(sitting, replace(other, closed=merged), rotation, f"{note}, so it went to team {team.name}")
         if found:
             return found
-    return None
+        note = f"{note}, nor in team {team.name}"
+    return _last_resort(sitting, replace(other, closed=merged), rotation, note)
 
 
 def _default(sitting: Sitting, bench: Bench, rotation: Rotation, note: str) -> tuple[Decision, Rotation] | None:
@@ -379,4 +388,5 @@ def _decision(
         else:
             verdict = Verdict(rep_id, VerdictKind.GATED, gate=Gate.TERRITORY, detail=f"not in team {bench.plan.team.name}")
         verdicts.append(verdict)
-    return Decision(outcome, chosen, str(method), sitting.policy.version, text, tuple(verdicts), sitting.at)
+    team = bench.plan.team.name
+    return Decision(outcome, chosen, str(method), sitting.policy.version, text, tuple(verdicts), sitting.at, team)

@@ -6,6 +6,11 @@ above nought) and is due first. This is "earliest eligible virtual deadline firs
 are those of Pfair scheduling, Baruah et al. 1996): it keeps every credit strictly within one lead for any weights, which plain
 smooth weighted round robin ("most credit first") does not.
 
+A schedule that keeps the promise exists as long as, for every number k of coming leads, those that must be had by then (each rep's
+credit and their share of k leads, rounded down) are at most k. From an empty ledger that always holds. A join, a leave, a reject or
+a new weight may break it: two reps who are both nearly due cannot both be next. Then, and only then, the credits are drawn together
+until it holds again (`_keepable`).
+
 The pool are the reps who could take a lead now (active, there, below their caps); the eligible ones are those in the pool
 who also have the skill and territory for this lead. A lead only some can take still counts for all of the pool, so those who
 take the special leads get fewer of the others.
@@ -14,10 +19,11 @@ take the special leads get fewer of the others.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import Any, Final, NamedTuple, Self
 
 from allocation.terms import Fairness
@@ -26,6 +32,8 @@ from allocation.terms import Fairness
 EPSILON: Final = 1e-9
 #: After so many leads of the line that a rep could not take, they have no share in it until one comes that they can.
 RARE: Final = 200
+#: So many coming leads are looked at when a change might have broken the promise.
+HORIZON: Final = 5000.0
 REJECT_WINDOW: Final = timedelta(days=7)
 
 
@@ -66,10 +74,12 @@ class Rotation:
     key: str
     steps: int = 0
     seats: Mapping[str, Seat] = field(default_factory=dict)
+    changed: bool = False  # the shares or credits were moved by something other than a lead since the promise was last looked at
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; floats survive exactly."""
-        return {"key": self.key, "steps": self.steps, "seats": {rep: list(seat) for rep, seat in self.seats.items()}}
+        seats = {rep: list(seat) for rep, seat in self.seats.items()}
+        return {"key": self.key, "steps": self.steps, "seats": seats, "changed": self.changed}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | str) -> Self:
@@ -79,7 +89,7 @@ class Rotation:
             rep: Seat._make((credit, Presence(presence), *rest, tuple(rejects)))
             for rep, (credit, presence, *rest, rejects) in values["seats"].items()
         }
-        return cls(str(values["key"]), int(values["steps"]), seats)
+        return cls(str(values["key"]), int(values["steps"]), seats, bool(values.get("changed", False)))
 
 
 class Turn(NamedTuple):
@@ -109,7 +119,7 @@ def attend(
     """
     step = rotation.steps + 1
     seats = dict(rotation.seats)
-    moved = False
+    moved, changed = False, rotation.changed
     sharing = {}
     for rep, weight in pool.items():
         seat = seats.get(rep)
@@ -117,6 +127,7 @@ def attend(
             continue
         sharing[rep] = weight
         moved = moved or (seat is not None and seat.presence is not Presence.HERE)
+        changed = changed or seat is None or seat.weight != weight
         if seat is None or seat.presence is not Presence.HERE:
             seat = _returned(seat, terms) if seat else Seat()
         seen = step if rep in eligible and step - seat.seen > RARE // 4 else seat.seen
@@ -131,7 +142,11 @@ def attend(
         if rep in leave and total > 0:
             owed = min(terms.catch_up_leads, owed + seat.weight / (total + seat.weight))
         seats[rep] = seat._replace(presence=_absence(seat, rep in away, rep in pool), owed=owed)
-    return replace(rotation, seats=_levelled(seats, sharing) if moved else seats), sharing
+    if moved:
+        seats = _levelled(seats, sharing)
+    if moved or changed:
+        seats = _keepable(rotation, seats, sharing, terms)
+    return Rotation(rotation.key, rotation.steps, seats), sharing
 
 
 def _absence(seat: Seat, away: bool, in_pool: bool) -> Presence:
@@ -157,6 +172,42 @@ def _levelled(seats: dict[str, Seat], pool: Mapping[str, float]) -> dict[str, Se
         for rep, weight in pool.items():
             seats[rep] = seats[rep]._replace(credit=seats[rep].credit - surplus * weight / total)
     return seats
+
+
+def _keepable(rotation: Rotation, seats: dict[str, Seat], sharing: Mapping[str, float], terms: Fairness) -> dict[str, Seat]:
+    """Draw the credits together, by no more than it takes, until a schedule exists that keeps everybody within one lead.
+
+    A line whose leads differ in who can take them, so that somebody is further away already, is left as it is: nothing was
+    promised there, and what is due in it stays due.
+    """
+    if any(abs(seat.credit) > 1.0 + EPSILON for seat in rotation.seats.values() if seat.presence is Presence.HERE):
+        return seats
+    parts = shares(replace(rotation, seats=seats), sharing, terms)
+    flows = [(seats[rep].credit, part) for rep, part in parts.items() if part > 0.0]
+    if _feasible(flows, 1.0):
+        return seats
+    low, high = 0.0, 1.0
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _feasible(flows, middle) else (low, middle)
+    return seats | {rep: seats[rep]._replace(credit=seats[rep].credit * low) for rep in sharing}
+
+
+def _feasible(flows: Sequence[tuple[float, float]], scale: float) -> bool:
+    """Whether all leads that must be had can be had in time, when credits are scaled so; `flows` are credits and parts.
+
+    Only leads until the last of those ahead is level again need be looked at: from then on nobody is owed more than all are given.
+    """
+    horizon = min(max((-credit * scale / part for credit, part in flows), default=0.0), HORIZON)
+    if any(abs(credit) * scale > 1.0 + EPSILON for credit, _ in flows):
+        return False
+    deadlines = []
+    for credit, part in flows:
+        due = (1.0 - credit * scale) / part
+        while due <= horizon + 1.0:
+            deadlines.append(ceil(due - EPSILON))
+            due += 1.0 / part
+    return all(number <= deadline for number, deadline in enumerate(sorted(deadlines), 1))
 
 
 def shares(rotation: Rotation, pool: Mapping[str, float], terms: Fairness) -> dict[str, float]:
@@ -203,15 +254,17 @@ def give(
     total = sum(plain_total.values())
     step = rotation.steps + 1
     seats = dict(rotation.seats)
+    changed = rotation.changed
     for rep, part in parts.items():
         credit, presence, owed, last, taken, due, got, value_due, weight, seen, rejects = seats[rep]
         if owed:
             owed = max(0.0, owed - max(0.0, part - plain_total[rep] / total))
+            changed = changed or owed <= EPSILON  # from the next lead on the shares are the plain ones again
         due, value_due = due + part, value_due + part * value
         seats[rep] = Seat(credit + part, presence, owed, last, taken, due, got, value_due, weight, seen, rejects)
     seat = seats.get(rep_id) or Seat(presence=Presence.OFF)
     seats[rep_id] = seat._replace(credit=seat.credit - 1.0, taken=seat.taken + 1, last=step, value=seat.value + value)
-    return Rotation(rotation.key, step, seats)
+    return Rotation(rotation.key, step, seats, changed)
 
 
 def take_back(rotation: Rotation, rep_id: str, terms: Fairness) -> Rotation:
@@ -231,7 +284,7 @@ def take_back(rotation: Rotation, rep_id: str, terms: Fairness) -> Rotation:
         now = max(0.0, min(1.0, (1.0 - seat.credit) / (1.0 - here[rep_id] / total), *room))
     owed = min(terms.catch_up_leads, seat.owed + 1.0 - now)
     seats[rep_id] = seat._replace(credit=seat.credit + now, owed=owed, taken=seat.taken - 1)
-    return replace(rotation, seats=_levelled(seats, here) if now else seats)
+    return replace(rotation, seats=_levelled(seats, here) if now else seats, changed=True)
 
 
 def credit_reject(rotation: Rotation, rep_id: str, at: datetime, terms: Fairness) -> Rotation:

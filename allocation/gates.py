@@ -88,7 +88,7 @@ def first_closed(
         return Closed(Gate.ACTIVE, f"has weight 0 in team {plan.team.name}", away=True)
     closed = None
     if Gate.AVAILABILITY not in off:
-        closed = _absence(rep, clocks.at) or _off_hours(rep, policy.calendar, clocks)
+        closed = _absence(rep, clocks.at) or _off_hours(rep, plan.calendar, clocks)
     if closed is None and Gate.CAPACITY not in off:
         closed = _full(rep, lead, plan, policy, clocks)
     if closed is None and Gate.SKILL not in off:
@@ -104,6 +104,8 @@ def _absence(rep: Rep, at: datetime) -> Closed | None:
     if rep.paused_until is not None and at < rep.paused_until:
         until = "" if rep.paused_until >= FOREVER else f" until {_stamp(rep.paused_until)}"
         return Closed(Gate.AVAILABILITY, f"paused{until}", away=True)
+    if rep.silent_since is not None:
+        return Closed(Gate.AVAILABILITY, f"silent since a deadline passed on {_stamp(rep.silent_since)}", away=True)
     for start, end in rep.pto:
         if start <= at < end:
             return Closed(Gate.AVAILABILITY, f"on leave until {_stamp(end)}", away=True, leave=True)
@@ -111,7 +113,7 @@ def _absence(rep: Rep, at: datetime) -> Closed | None:
 
 
 def _off_hours(rep: Rep, default: Calendar, clocks: Clocks) -> Closed | None:
-    key = (rep.timezone, rep.hours, rep.holiday_country, rep.holiday_region)
+    key = (id(default), rep.timezone, rep.hours, rep.holiday_country, rep.holiday_region)
     if key not in clocks.off_hours:
         clocks.off_hours[key] = _off_hours_of(rep.calendar(default), clocks)
     return clocks.off_hours[key]
@@ -129,7 +131,7 @@ def _off_hours_of(calendar: Calendar, clocks: Clocks) -> Closed | None:
 
 def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks) -> Closed | None:
     """The first cap that is reached: the rep's over the team's over the policy's, then those of the lead's tier."""
-    zone = rep.timezone or policy.calendar.zone
+    zone = rep.timezone or plan.calendar.zone
     caps = plan.caps if rep.caps == NO_CAPS else rep.caps.over(plan.caps)
     for limit, taken, words in _limits(caps, rep.open_leads, rep.recent, clocks, zone):
         if taken >= limit:
@@ -142,15 +144,22 @@ def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks)
     return None
 
 
-def room(rep: Rep, plan: Plan, policy: Policy, clocks: Clocks) -> int | None:
+def presence(rep: Rep, plan: Plan, clocks: Clocks) -> Closed | None:
+    """Why the rep cannot be given anything now, whatever the lead and the load: not active, paused, on leave, off hours."""
+    if not rep.active or plan.team.weights.get(rep.id, rep.weight) <= 0:
+        return Closed(Gate.ACTIVE, "not active", away=True)
+    return _absence(rep, clocks.at) or _off_hours(rep, plan.calendar, clocks)
+
+
+def room(rep: Rep, plan: Plan, clocks: Clocks) -> int | None:
     """How many more leads the rep may take now by the caps that hold for all tiers; None when there is no cap."""
-    limits = _limits(rep.caps.over(plan.caps), rep.open_leads, rep.recent, clocks, rep.timezone or policy.calendar.zone)
+    limits = _limits(rep.caps.over(plan.caps), rep.open_leads, rep.recent, clocks, rep.timezone or plan.calendar.zone)
     return min((max(0, limit - taken) for limit, taken, _ in limits), default=None)
 
 
-def tier_room(rep: Rep, tier: Tier, policy: Policy, clocks: Clocks) -> int | None:
+def tier_room(rep: Rep, tier: Tier, plan: Plan, policy: Policy, clocks: Clocks) -> int | None:
     """How many more leads of a tier the rep may take now by the caps of that tier; None when there is no cap."""
-    limits = _tier_limits(rep, tier, policy.tier_caps.get(tier, NO_CAPS), clocks, rep.timezone or policy.calendar.zone)
+    limits = _tier_limits(rep, tier, policy.tier_caps.get(tier, NO_CAPS), clocks, rep.timezone or plan.calendar.zone)
     return min((max(0, limit - taken) for limit, taken, _ in limits), default=None)
 
 
@@ -195,6 +204,10 @@ def _elsewhere(rep: Rep, lead: LeadFacts) -> Closed | None:
         return Closed(Gate.TERRITORY, f"does not cover {lead.region}")
     if place.postcodes and lead.postcode is not None and not in_postcodes(lead.postcode, place.postcodes):
         return Closed(Gate.TERRITORY, f"does not cover postcode {lead.postcode}")
+    if place.employees is not None and lead.employees is not None:
+        low, high = place.employees
+        if lead.employees < (low or 0) or (high is not None and lead.employees > high):
+            return Closed(Gate.TERRITORY, f"does not cover companies of {lead.employees}")
     return None
 
 

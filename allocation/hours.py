@@ -84,12 +84,17 @@ def holiday_countries() -> Mapping[str, tuple[str, ...]]:
     return {code: tuple(regions) for code, regions in holidays.list_supported_countries().items()}
 
 
+def holiday_region(country: str, region: str) -> str:
+    """The region as its calendar writes it, whatever the case of its letters; one that is not known stays as it is."""
+    return next((known for known in holiday_countries().get(country, ()) if known.lower() == region.lower()), region)
+
+
 def check_holiday_place(country: str, region: str | None) -> str | None:
     """What is wrong with a holiday country and region, in one line, or None."""
     known = holiday_countries()
     if country not in known:
         return f'there is no holiday calendar for country "{country}"; write an ISO 3166 code such as "DE"'
-    if region and region not in known[country]:
+    if region and holiday_region(country, region) not in known[country]:
         regions = ", ".join(known[country]) or "none"
         return f'country {country} has no region "{region}" in its holiday calendar (known: {regions})'
     return None
@@ -102,6 +107,7 @@ def holiday_dates(country: str, region: str | None, year: int) -> frozenset[date
     regions = holiday_countries().get(country)
     if regions is None:
         return frozenset()
+    region = holiday_region(country, region) if region else None
     import holidays
 
     return frozenset(holidays.country_holidays(country, subdiv=region if region in regions else None, years=year))
@@ -115,6 +121,15 @@ class Calendar:
     week: Week | None = None
     country: str | None = None
     region: str | None = None
+
+    def over(self, other: Calendar) -> Calendar:
+        """This calendar, and `other`'s where it says nothing; an empty zone is none."""
+        return Calendar(
+            self.zone or other.zone,
+            other.week if self.week is None else self.week,
+            self.country or other.country,
+            self.region if self.country else other.region,
+        )
 
     def is_holiday(self, day: date) -> bool:
         """Whether `day` (local) is a public holiday of the place."""

@@ -81,8 +81,17 @@ def _longest_idle(field: Field) -> list[Ranked]:
 
 
 def _best_value(field: Field) -> list[Ranked]:
-    lead = field.lead
-    return _by(field, lambda rep: lead.fits.get(rep.id, lead.probability) * lead.value, "expected_value", highest=True)
+    return _by(field, lambda rep: win_probability(rep, field.lead) * field.lead.value, "expected_value", highest=True)
+
+
+def win_probability(rep: Rep, lead: LeadFacts) -> float:
+    """How likely the lead is won by this rep: the learned fit, else the score's probability times how much better than their
+    colleagues the rep does with the tier (`tier_skill` s against theirs is s to 1 - s)."""
+    known = lead.fits.get(rep.id)
+    if known is not None:
+        return known
+    skill = min(rep.tier_skill.get(lead.tier, 0.5), 0.99)
+    return min(1.0, lead.probability * skill / (1.0 - skill))
 
 
 def _weighted(field: Field) -> list[Ranked]:
@@ -98,10 +107,23 @@ def _weighted(field: Field) -> list[Ranked]:
             "capacity": max(0.0, 1.0 - load(rep, field.plan)),
             "fairness": min(1.0, max(0.0, 0.5 + field.rotation.seats[rep.id].credit / 4)),
             "geography": geography(rep, field.lead),
+            "fit": learned_fit(rep, field.lead),
         }
         score = sum(factors[name] * weights.get(name, 0.0) for name in FACTORS) / total
         ranked.append(Ranked(rep.id, {"score": round(score, 6), **{name: round(value, 6) for name, value in factors.items()}}))
     return sorted(ranked, key=lambda item: (-item.factors["score"], place[item.rep]))
+
+
+def learned_fit(rep: Rep, lead: LeadFacts) -> float:
+    """The learned chance c of this rep against the lead's own p, as c ÷ (c + p): 0.5 is no better than the others, and stands where
+    nothing was learned."""
+    chance = lead.fits.get(rep.id)
+    return 0.5 if chance is None or chance + lead.probability <= 0 else chance / (chance + lead.probability)
+
+
+def weighed(rep: Rep, lead: LeadFacts) -> float:
+    """How well rep and lead fit by what the policy weighs without learning: tier, expertise and geography, 0-1."""
+    return (rep.tier_skill.get(lead.tier, 0.5) + expertise(rep, lead) + geography(rep, lead)) / 3
 
 
 def expertise(rep: Rep, lead: LeadFacts) -> float:

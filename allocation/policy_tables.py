@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from allocation.terms import LEAST_WEIGHT, MOST, MOST_MINUTES, MOST_WEIGHT
 from allocation.toml_lines import Path, line_of
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -92,16 +93,28 @@ class Table:
             return None
         return value
 
-    def number(self, key: str, low: float = 0.0, high: float = float("inf")) -> float | None:
+    def number(self, key: str, low: float = 0.0, high: float = MOST) -> float | None:
         """A number within bounds (inclusive)."""
         value = self.raw(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            bounds = f"from {low:g} up" if high == float("inf") else f"from {low:g} to {high:g}"
-            self.wrong(key, f"{key} must be a number {bounds}, not {value!r}")
+            bounds = f"from {low:g} up" if high == MOST and not _beyond(value) else f"from {low:g} to {high:g}"
+            self.wrong(key, f"{key} must be a number {bounds}, not {_shortly(value)}")
             return None
         return float(value)
+
+    def weight(self, key: str) -> float | None:
+        """A weight: 0 for none, else within bounds that keep sums and ratios of weights exact enough."""
+        value = self.number(key, 0.0, MOST_WEIGHT)
+        if value is not None and 0 < value < LEAST_WEIGHT:
+            self.wrong(key, f"{key} must be 0 or from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, not {value!r}")
+            return None
+        return value
+
+    def minutes(self, key: str) -> float | None:
+        """Minutes, at most a year."""
+        return self.number(key, 0.0, MOST_MINUTES)
 
     def whole(self, key: str, low: int = 0) -> int | None:
         """A whole number, at least `low`."""
@@ -178,6 +191,16 @@ class Table:
             if key not in self.asked:
                 where = f"in {shown(self.path)}" if self.path else "at the top"
                 self.wrong(key, f'"{key}" is not a key {where}{did_you_mean(key, self.asked)}')
+
+
+def _beyond(value: object) -> bool:
+    """Whether this is a number too large for any use here."""
+    return isinstance(value, int | float) and value > MOST
+
+
+def _shortly(value: object) -> str:
+    """The value as a message shows it: a number of many digits is not written out."""
+    return "a number that large" if type(value) is int and _beyond(value) else repr(value)
 
 
 def shown(path: Path) -> str:

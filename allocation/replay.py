@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 
 from allocation.decide import BATCH, KEPT, PERSON, decide, keep, override, place
@@ -33,10 +34,11 @@ def record(
 
     For `keep` and `override` pass what was passed to them; the ledger must already have the `previous` rep's lead back.
     """
+    least = _least_caps(policy)
     return {
         "form": FORM,
         "lead": _plain(lead),
-        "roster": [_plain(rep, leave_out=("name",) if _counts_recent(rep, policy) else ("name", "recent")) for rep in roster],
+        "roster": [_plain(rep, leave_out=("name",) if _near_a_cap(rep, least, at) else ("name", "recent")) for rep in roster],
         "policy": dict(policy.tables),
         "policy_version": policy.version,
         "rotation": rotation.to_json(),
@@ -48,6 +50,7 @@ def record(
             "rep": decision.rep_id,
             "method": decision.method,
             "because": decision.because,
+            "team": decision.team,
         },
     }
 
@@ -67,6 +70,10 @@ class Inputs:
     rep: str | None
     method: str
     because: str
+
+    def undrawn(self) -> Inputs:
+        """The same with nothing left to chance."""
+        return replace(self, draw=None)
 
     def again(self, policy: Policy, rotation: Rotation, roster: Sequence[Rep], at: datetime) -> tuple[Decision, Rotation]:
         """The decision by another policy, ledger, roster or moment. What people decided, and what was placed with a whole
@@ -109,25 +116,56 @@ def replay(record: Mapping[str, Any]) -> Decision:
     return inputs.again(policy, inputs.rotation, inputs.roster, inputs.at)[0]
 
 
-def _counts_recent(rep: Rep, policy: Policy) -> bool:
-    """Whether any cap counts the rep's recent leads; else a week of moments would be kept for nothing."""
-    caps = [rep.caps, policy.caps, *policy.tier_caps.values(), *(team.caps for team in policy.teams.values())]
+#: The spans that caps count: each is at least as long as the calendar hour, day (25 hours once a year) or week it stands for.
+SPANS: Final = {"week": timedelta(days=7, hours=1), "day": timedelta(hours=25), "hour": timedelta(hours=1)}
+
+
+def _least_caps(policy: Policy) -> dict[str, int]:
+    """The lowest cap of each span that anything in the policy sets."""
+    caps = [policy.caps, *policy.tier_caps.values(), *(team.caps for team in policy.teams.values())]
     caps += [said["caps"] for said in policy.reps.values() if "caps" in said]
-    return any(cap.hour is not None or cap.day is not None or cap.week is not None for cap in caps)
+    set_ = {span: [limit for cap in caps if (limit := getattr(cap, span)) is not None] for span in SPANS}
+    return {span: min(limits) for span, limits in set_.items() if limits}
+
+
+def _near_a_cap(rep: Rep, least: Mapping[str, int], at: datetime) -> bool:
+    """Whether the rep's recent leads could have closed a gate. If not, none need be kept: a week of every rep's leads would make up
+    most of each record."""
+    for span, length in SPANS.items():
+        own, limit = getattr(rep.caps, span), least.get(span)
+        if own is not None and (limit is None or own < limit):
+            limit = own
+        if limit is None or len(rep.recent) < limit:
+            continue
+        if limit <= 0 or rep.recent[-limit].at >= at - length:  # the newest stand last
+            return True
+    return False
 
 
 def _plain(item: LeadFacts | Rep, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     """The fields that differ from their default, as JSON values."""
-    values = {}
-    for entry in fields(item):
-        value = getattr(item, entry.name)
-        default = entry.default_factory() if entry.default_factory is not MISSING else entry.default
-        if entry.name not in leave_out and value != default:
-            values[entry.name] = _value(value)
-    return values
+    names, read, defaults = SHAPES[type(item)]
+    return {
+        name: value if type(value) in AS_THEY_ARE else _value(value)
+        for name, value, default in zip(names, read(item), defaults, strict=True)
+        if value is not default and value != default and name not in leave_out
+    }
+
+
+def _shape(kind: type[LeadFacts | Rep]) -> tuple[Sequence[str], Callable[[Any], Sequence[Any]], Sequence[Any]]:
+    names = [entry.name for entry in fields(kind)]
+    defaults = [entry.default_factory() if entry.default_factory is not MISSING else entry.default for entry in fields(kind)]
+    return names, attrgetter(*names), defaults
+
+
+AS_THEY_ARE: Final = frozenset((str, int, float, bool))
+#: Of every field its name, how all are read at once, and its default, by the kind of record.
+SHAPES: Final = {kind: _shape(kind) for kind in (LeadFacts, Rep)}
 
 
 def _value(value: Any) -> Any:
+    if type(value) in AS_THEY_ARE:
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, frozenset):
@@ -137,7 +175,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, Taken):
         return [(value.at - EPOCH) // MICROSECOND, value.tier.value]
     if isinstance(value, Territory):
-        return [sorted(value.countries), sorted(value.regions), [list(pair) for pair in value.postcodes]]
+        places = [sorted(value.countries), sorted(value.regions), [list(pair) for pair in value.postcodes]]
+        return places if value.employees is None else [*places, list(value.employees)]
     if isinstance(value, Mapping):
         return {str(key): _value(item) for key, item in value.items()}
     if isinstance(value, tuple):
@@ -162,7 +201,7 @@ def _rep(values: Mapping[str, Any]) -> Rep:
         read[key] = frozenset(read.get(key, ()))
     for key in ("open_by_tier", "tier_skill"):
         read[key] = {Tier.read(tier): number for tier, number in read.get(key, {}).items()}
-    for key in ("paused_until", "last_assigned_at"):
+    for key in ("paused_until", "silent_since", "last_assigned_at"):
         read[key] = _moment(read[key]) if read.get(key) else None
     read["pto"] = tuple((_moment(start), _moment(end)) for start, end in read.get("pto", ()))
     read["recent"] = tuple(Taken(EPOCH + at * MICROSECOND, Tier.read(tier)) for at, tier in read.get("recent", ()))
@@ -171,6 +210,7 @@ def _rep(values: Mapping[str, Any]) -> Rep:
     if "hours" in read:
         read["hours"] = tuple(tuple((begin, end) for begin, end in spans) for spans in read["hours"])
     if "territory" in read:
-        countries, regions, postcodes = read["territory"]
-        read["territory"] = Territory(frozenset(countries), frozenset(regions), tuple((low, high) for low, high in postcodes))
+        countries, regions, postcodes, *size = read["territory"]
+        ranges = tuple((low, high) for low, high in postcodes)
+        read["territory"] = Territory(frozenset(countries), frozenset(regions), ranges, (size[0][0], size[0][1]) if size else None)
     return Rep(**read)

@@ -4,21 +4,21 @@ Every stored decision is made again in its order, with the roster as it was, but
 as they would have become. Under the policy that made them all, every owner comes out as it was.
 
 What cannot be known is assumed and said here: a lead takes as long to close whoever has it; somebody passes a lead on only if
-they had it under this policy too; caps per hour, day and week count from the first simulated lead on.
+they had it under this policy too.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from allocation.decide import KEPT, PERSON, pass_back, rotation_key
 from allocation.fairness import Rotation, take_back, unfairness
-from allocation.policy import Policy
+from allocation.policy import Policy, read_policy
 from allocation.rep import LeadFacts, Rep, Taken
 from allocation.replay import Inputs, read_record
 from leads.enums import Tier
@@ -30,15 +30,18 @@ ASKED: Final = ("tier", "country", "region", "postcode", "industry", "language",
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One stored decision: its record, and when its lead was won, lost or otherwise closed (None: open still)."""
+    """One stored decision: its record, and when its lead was won, lost or otherwise closed (None: open still). `credited`: whoever
+    laid the lead down before it passed it on; else they had let its deadline pass."""
 
     record: Mapping[str, Any]
     closed_at: datetime | None = None
+    credited: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One lead in the simulation. `was` and `now` are the reps who had it last; `waited` is in minutes; `now` None still waits."""
+    """One lead in the simulation. `was` and `now` are the reps who had it last, None while it waits; `at` is when it was first
+    decided about; `waited` and `waited_was` are the minutes from then until somebody had it."""
 
     lead_id: int
     at: datetime
@@ -47,16 +50,20 @@ class Placed:
     now: str | None
     because: str
     waited: float = 0.0
+    waited_was: float = 0.0
 
 
 @dataclass(slots=True)
 class Share:
-    """What one rep got and would have got: leads, leads by tier, and the expected value of them (probability × value)."""
+    """What one rep got and would have got: leads, leads by tier, their expected conversions (the sum of the probabilities) and
+    their expected value (probability × value)."""
 
     was: int = 0
     now: int = 0
     tiers_was: Counter[Tier] = field(default_factory=Counter)
     tiers_now: Counter[Tier] = field(default_factory=Counter)
+    conversions_was: float = 0.0
+    conversions_now: float = 0.0
     expected_was: float = 0.0
     expected_now: float = 0.0
 
@@ -94,8 +101,9 @@ class _Run:
     policy: Policy
     parted: bool = False
     ledgers: dict[str, Rotation] = field(default_factory=dict)
-    ledgers_was: dict[str, Rotation] = field(default_factory=dict)
+    newest_was: dict[str, Inputs] = field(default_factory=dict)
     placed: dict[int, Placed] = field(default_factory=dict)
+    booked: dict[int, str] = field(default_factory=dict)  # the line in which each lead is on its rep's account
     facts: dict[int, LeadFacts] = field(default_factory=dict)
     waiting: dict[int, Inputs] = field(default_factory=dict)
     surplus: Counter[str] = field(default_factory=Counter)  # open leads a rep has more than they had
@@ -103,7 +111,23 @@ class _Run:
     closing: list[tuple[datetime, int]] = field(default_factory=list)
     closed: set[int] = field(default_factory=set)
     closed_at: dict[int, datetime | None] = field(default_factory=dict)
-    start: datetime | None = None
+    first_seen: dict[int, datetime] = field(default_factory=dict)
+    had_was: dict[int, datetime] = field(default_factory=dict)
+    had_now: dict[int, datetime] = field(default_factory=dict)
+    before: Mapping[str, Sequence[Taken]] = field(default_factory=dict)
+
+    def finished(self) -> tuple[Placed, ...]:
+        """Every lead where it ended up, with how long it waited (0 when nobody ever had it)."""
+        return tuple(
+            replace(
+                placed,
+                at=first,
+                waited=_minutes(first, self.had_now.get(lead_id)),
+                waited_was=_minutes(first, self.had_was.get(lead_id)),
+            )
+            for lead_id, placed in self.placed.items()
+            for first in (self.first_seen[lead_id],)
+        )
 
     def roster(self, inputs: Inputs) -> Sequence[Rep]:
         """The reps as they were at that moment, with the load they would have had."""
@@ -113,44 +137,56 @@ class _Run:
 
     def _loaded(self, rep: Rep, at: datetime) -> Rep:
         mine = self.recent[rep.id]
-        before = [taken for taken in rep.recent if self.start is None or taken.at < self.start]
+        before = self.before.get(rep.id, ())
         late = [taken for taken in mine if taken.at > at - RECENT]
         last = mine[-1].at if mine else rep.last_assigned_at
         return replace(
             rep, open_leads=max(0, rep.open_leads + self.surplus[rep.id]), recent=(*before, *late), last_assigned_at=last
         )
 
-    def step(self, inputs: Inputs, closed_at: datetime | None) -> None:
+    def step(self, inputs: Inputs, closed_at: datetime | None, credited: bool = True) -> None:
         """Make one past decision again."""
         lead_id = inputs.lead.lead_id
-        self.start = self.start or inputs.at
+        self.first_seen.setdefault(lead_id, inputs.at)
+        if inputs.rep is not None:
+            self.had_was.setdefault(lead_id, inputs.at)
         self.parted = self.parted or inputs.policy_version != self.policy.version
         self.facts[lead_id] = inputs.lead
         self.closed_at[lead_id] = closed_at
         self._close(inputs.at)
         if lead_id in self.placed and inputs.exclude:  # whoever passed it on had laid it down by then
             self._put(replace(self.placed[lead_id], was=None))
-        self.ledgers_was[inputs.rotation.key] = inputs.rotation
-        if self.parted:
+        self.newest_was[inputs.rotation.key] = inputs
+        if self.parted and inputs.method not in (PERSON, KEPT) and not inputs.exclude:
             self._drain(inputs)
         before = self.placed.get(lead_id)
-        if before is not None and before.now is not None and not self._lost(inputs, before.now):
-            self._put(replace(before, was=inputs.rep))
-            return
+        if before is not None and before.now is not None:
+            if not self._lost(inputs, before.now, credited):
+                self._put(replace(before, was=inputs.rep))
+                return
+            if before.now in inputs.exclude:  # laid down here too: it weighs on nobody while it is decided
+                self._put(replace(self.placed[lead_id], now=None))
         self._decide(inputs, inputs)
 
-    def _lost(self, inputs: Inputs, owner: str) -> bool:
-        """Whether the lead leaves the rep who has it in the simulation: they passed it on, or a person moved it."""
-        if not self.parted:
-            return True
-        key = rotation_key(inputs.lead, self.policy)
-        if inputs.method in (PERSON, KEPT):
-            self.ledgers[key] = take_back(self._ledger(key, inputs), owner, self.policy.fairness)
-            return True
-        if owner not in inputs.exclude:
+    def _lost(self, inputs: Inputs, owner: str, credited: bool) -> bool:
+        """Whether the lead leaves the rep who has it in the simulation: they passed it on or lost it, or a person moved it."""
+        moved_by_person = inputs.method in (PERSON, KEPT)
+        if self.parted and not moved_by_person and owner not in inputs.exclude:
             return False
-        self.ledgers[key] = pass_back(self._ledger(key, inputs), owner, self.policy, inputs.at)
+        if moved_by_person:
+            self._credit(inputs, lambda line: take_back(line, owner, self.policy.fairness))
+        elif credited:
+            self._credit(inputs, lambda line: pass_back(line, owner, self.policy, inputs.at))
         return True
+
+    def _credit(self, inputs: Inputs, undo: Callable[[Rotation], Rotation]) -> None:
+        """Take a lead off the account it was booked on, in the line where it was booked: its tier may be another by now."""
+        key = rotation_key(inputs.lead, self.policy)
+        line = self.booked.get(inputs.lead.lead_id, key)
+        if line != key:
+            self.ledgers[line] = undo(self.ledgers[line])
+        elif self.parted:  # until then the record's own ledger has it back already
+            self.ledgers[line] = undo(self._ledger(line, inputs))
 
     def _ledger(self, key: str, inputs: Inputs) -> Rotation:
         if not self.parted:
@@ -168,9 +204,10 @@ class _Run:
         decision, self.ledgers[key] = asked.again(self.policy, self._ledger(key, moment), self.roster(moment), moment.at)
         before = self.placed.get(lead.lead_id)
         was = wanted.rep if moment is wanted or before is None else before.was
-        self._put(
-            Placed(lead.lead_id, wanted.at, lead.tier, was, decision.rep_id, decision.because, lead.waiting_minutes), moment.at
-        )
+        self._put(Placed(lead.lead_id, wanted.at, lead.tier, was, decision.rep_id, decision.because), moment.at)
+        if decision.rep_id is not None:
+            self.had_now.setdefault(lead.lead_id, moment.at)
+            self.booked[lead.lead_id] = key
         self.parted = self.parted or decision.rep_id != was
         if decision.rep_id is None:
             self.waiting[lead.lead_id] = wanted
@@ -179,14 +216,18 @@ class _Run:
         return decision.rep_id is not None
 
     def _drain(self, moment: Inputs) -> None:
-        """Try the waiting list again: hot tier first, oldest first."""
+        """Try the waiting list before this lead: hot tier first, oldest first. If the lead waits itself, only those before it."""
         hopeless = set()
-        for lead_id, wanted in sorted(self.waiting.items(), key=lambda item: (item[1].lead.tier.value, item[1].at)):
+        for lead_id, wanted in sorted(self.waiting.items(), key=self._heat):
+            if lead_id == moment.lead.lead_id:
+                return
             signature = tuple(getattr(wanted.lead, name) for name in ASKED)
-            if lead_id == moment.lead.lead_id or signature in hopeless:
-                continue
-            if not self._decide(wanted, moment):
+            if signature not in hopeless and not self._decide(wanted, moment):
                 hopeless.add(signature)
+
+    def _heat(self, waiting: tuple[int, Inputs]) -> tuple[str, datetime, int]:
+        lead_id, wanted = waiting
+        return wanted.lead.tier.value, self.first_seen[lead_id], lead_id
 
     def _put(self, placed: Placed, given_at: datetime | None = None) -> None:
         """Note where a lead is, and move its load there from where it was. `given_at` is None when nobody got anything new."""
@@ -218,49 +259,39 @@ class _Run:
             self.waiting.pop(lead_id, None)
 
 
-def simulate(past: Iterable[Past], policy: Policy) -> Simulation:
-    """Run stored decisions, in order of time, through `policy`. Raises ValueError for a record that cannot be read."""
-    run = _Run(policy)
+def _ledger_after(inputs: Inputs) -> Rotation:
+    """The ledger that a past decision left, by the policy that made it."""
+    policy = read_policy(inputs.policy_tables, "the recorded policy")
+    return inputs.again(policy, inputs.rotation, inputs.roster, inputs.at)[1]
+
+
+def _minutes(first: datetime, had: datetime | None) -> float:
+    return 0.0 if had is None else (had - first).total_seconds() / 60
+
+
+def simulate(past: Iterable[Past], policy: Policy, before: Mapping[str, Sequence[Taken]] | None = None) -> Simulation:
+    """Run stored decisions, in order of time, through `policy`. `before` are the leads each rep was given in the week before the
+    first of them, for the caps. Raises ValueError for a record that cannot be read."""
+    run = _Run(policy, before=before or {})
     for decision in past:
-        run.step(read_record(decision.record), decision.closed_at)
+        run.step(read_record(decision.record), decision.closed_at, decision.credited)
     shares: defaultdict[str, Share] = defaultdict(Share)
     for placed in run.placed.values():
-        expected = _expected(run.facts[placed.lead_id], placed)
+        lead = run.facts[placed.lead_id]
         if placed.was is not None:
-            was = shares[placed.was]
-            was.was, was.expected_was = was.was + 1, was.expected_was + expected[0]
-            was.tiers_was[placed.tier] += 1
+            share, chance = shares[placed.was], lead.fits.get(placed.was, lead.probability)
+            share.was, share.conversions_was = share.was + 1, share.conversions_was + chance
+            share.expected_was += chance * lead.value
+            share.tiers_was[placed.tier] += 1
         if placed.now is not None:
-            now = shares[placed.now]
-            now.now, now.expected_now = now.now + 1, now.expected_now + expected[1]
-            now.tiers_now[placed.tier] += 1
+            share, chance = shares[placed.now], lead.fits.get(placed.now, lead.probability)
+            share.now, share.conversions_now = share.now + 1, share.conversions_now + chance
+            share.expected_now += chance * lead.value
+            share.tiers_now[placed.tier] += 1
     return Simulation(
         policy.version,
-        tuple(run.placed.values()),
+        run.finished(),
         dict(shares),
-        max(map(unfairness, run.ledgers_was.values()), default=0.0),
+        max((unfairness(_ledger_after(newest)) for newest in run.newest_was.values()), default=0.0),
         max(map(unfairness, run.ledgers.values()), default=0.0),
     )
-
-
-def summary(simulation: Simulation, names: Mapping[str, str] | None = None) -> list[str]:
-    """The result as lines of text: a table of reps, then what would differ. `names` are shown instead of ids."""
-    lines = [f"{'rep':<24}{'leads was':>10}{'now':>7}{'A was':>8}{'now':>6}{'expected was':>14}{'now':>9}"]
-    for rep, share in sorted(simulation.shares.items()):
-        tiers = f"{share.tiers_was[Tier.A]:>8}{share.tiers_now[Tier.A]:>6}"
-        label = (names or {}).get(rep, rep)[:23]
-        lines.append(f"{label:<24}{share.was:>10}{share.now:>7}{tiers}{share.expected_was:>14.1f}{share.expected_now:>9.1f}")
-    waits = sorted(lead.waited for lead in simulation.placed if lead.now is not None)
-    lines += [
-        f"{len(simulation.moved)} of {len(simulation.placed)} leads would have gone elsewhere",
-        f"nobody found for: {simulation.waiting_was} was, {simulation.waiting_now} now",
-        f"furthest from what was due, in leads: {simulation.unfairness_was:.2f} was, {simulation.unfairness_now:.2f} now",
-        f"longest wait now: {waits[-1] if waits else 0:.0f} minutes",
-    ]
-    return lines
-
-
-def _expected(lead: LeadFacts, placed: Placed) -> tuple[float, float]:
-    """What the lead was and would have been worth with its rep: by the learned fit when there is one."""
-    was = lead.fits.get(placed.was or "", lead.probability) * lead.value
-    return was, lead.fits.get(placed.now or "", lead.probability) * lead.value

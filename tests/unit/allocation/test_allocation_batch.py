@@ -119,3 +119,18 @@ def test_no_other_assignment_is_better(fits: list[list[float]], rooms: list[int]
     assert ours is not None
     assert ours[:2] == best[:2]
     assert ours[2] == pytest.approx(best[2])
+
+
+def test_nobody_gets_a_lead_back_whom_it_is_not_to_go_to() -> None:
+    exclude = {number: frozenset({"a"}) for number in range(4)} | {5: frozenset({"a", "b", "c"})}
+    plan = plan_batch(leads(9), REPS, POLICY, {}, AT, exclude)
+    assert "a" not in {plan[number] for number in range(4)}
+    assert plan[5] is None
+    assert "a" in plan.values(), "the others are open to them"
+
+
+def test_what_owners_keep_uses_up_the_caps_of_its_tier() -> None:
+    """The cap of tier A is 2 open leads; one of `a`'s is theirs already by precedence."""
+    campaign = [LeadFacts(0, Tier.A, existing_owner="a"), *(LeadFacts(number, Tier.A) for number in range(1, 9))]
+    held = Counter(plan_batch(campaign, REPS, POLICY, {}, AT).values())
+    assert held == {"a": 2, "b": 2, "c": 2, None: 3}

@@ -106,7 +106,7 @@ def test_weighted_factors_decide_by_the_weights_that_are_set() -> None:
     assert decide(LEAD, [near, free], by_place, LINE, AT)[0].rep_id == "anna"
     decision, _ = decide(LEAD, [near, free], by_room, LINE, AT)
     assert decision.rep_id == "ben"
-    assert set(decision.verdicts[0].factors) == {"score", "tier", "expertise", "capacity", "fairness", "geography"}
+    assert set(decision.verdicts[0].factors) == {"score", "tier", "expertise", "capacity", "fairness", "geography", "fit"}
     expert = replace(BEN, tier_skill={Tier.A: 0.9})
     assert decide(LEAD, [near, expert], policy("method = 'weighted'\nfactors = { tier = 1 }"), LINE, AT)[0].rep_id == "ben"
 
@@ -218,7 +218,7 @@ reps = ["cara"]
     terms = parse_policy(text)
     decision, _ = decide(LEAD, [AWAY[0], AWAY[1], CARA], terms, LINE, AT)
     assert decision.rep_id == "cara"
-    assert decision.because.startswith("Nobody in team one is free, so it went to team three")
+    assert decision.because.startswith("Nobody in team one is free, nor in team two, so it went to team three")
     assert verdict(decision, "anna") == (VerdictKind.GATED, None, Gate.AVAILABILITY)
     assert verdict(decision, "ben") == (VerdictKind.GATED, None, Gate.AVAILABILITY)
     assert decide(LEAD, AWAY, terms, LINE, AT)[0].outcome is DecisionOutcome.HELD
@@ -286,6 +286,15 @@ def test_passing_back_credits_the_account() -> None:
     assert pass_back(after, "anna", policy(), AT).seats["anna"].taken == 0
 
 
+def test_a_learned_fit_is_one_of_the_factors() -> None:
+    known = replace(LEAD, probability=0.2, fits={"anna": 0.1, "ben": 0.3})
+    by_fit = policy("method = 'weighted'\nfactors = { fit = 1 }")
+    decision = decide(known, TEAM, by_fit, LINE, AT)[0]
+    assert decision.rep_id == "ben"
+    fits = {verdict.rep_id: verdict.factors["fit"] for verdict in decision.verdicts}
+    assert fits == {"anna": pytest.approx(1 / 3), "ben": pytest.approx(0.6), "cara": 0.5}
+
+
 def test_exploring_states_every_propensity() -> None:
     terms = parse_policy("explore = 0.3\n[teams.a]\nreps = ['*']")
     greedy, _ = decide(LEAD, TEAM, terms, LINE, AT, draw=0.31)
@@ -299,7 +308,12 @@ def test_exploring_states_every_propensity() -> None:
     assert picked["anna"] == 800
     assert picked["ben"] == picked["cara"] == 100
     assert "at random" in decide(LEAD, TEAM, terms, LINE, AT, draw=0.29)[0].because
-    assert "propensity" not in decide(LEAD, TEAM, DEFAULT_POLICY, LINE, AT, draw=0.1)[0].verdicts[0].factors
+    never = parse_policy("explore = 0\n[teams.a]\nreps = ['*']")
+    assert "propensity" not in decide(LEAD, TEAM, never, LINE, AT, draw=0.1)[0].verdicts[0].factors
+
+
+def test_one_lead_in_twenty_is_given_out_at_random_unless_the_policy_says_otherwise() -> None:
+    assert DEFAULT_POLICY.explore == parse_policy("[teams.a]\nreps = ['*']").explore == 0.05
 
 
 moments = st.integers(0, 10_000).map(lambda minutes: AT - timedelta(minutes=minutes))
@@ -317,7 +331,7 @@ reps = st.builds(
     caps=st.builds(Caps, open=st.sampled_from([None, 3]), day=st.sampled_from([None, 2]), rolling=st.sampled_from([None, True])),
     open_leads=st.integers(0, 5),
     open_by_tier=st.dictionaries(st.sampled_from([Tier.A, Tier.B]), st.integers(0, 3)),
-    recent=st.lists(st.builds(Taken, moments, st.sampled_from([Tier.A, Tier.B])), max_size=4).map(tuple),
+    recent=st.lists(st.builds(Taken, moments, st.sampled_from([Tier.A, Tier.B])), max_size=4).map(sorted).map(tuple),
     last_assigned_at=st.one_of(st.none(), moments),
     languages=st.frozensets(st.sampled_from(["de", "en"])),
     territory=st.sampled_from([Territory(), Territory(frozenset({"DE"}), postcodes=(("10", "19"),))]),
@@ -419,12 +433,34 @@ def test_a_record_that_was_changed_is_refused() -> None:
         replay({**stored, "policy": {"teams": {"x": {"reps": ["*"]}}}})
 
 
-def test_a_record_keeps_recent_leads_only_where_a_cap_counts_them() -> None:
+def test_a_record_keeps_recent_leads_only_where_a_cap_may_have_counted_them_out() -> None:
+    """A week of every rep's leads in every record would be most of it; the verdicts come out the same without."""
     busy = [replace(ANNA, recent=(Taken(AT),) * 50)]
     decision, _ = decide(LEAD, busy, policy(), LINE, AT)
     assert "recent" not in record(LEAD, busy, policy(), LINE, AT, decision)["roster"][0]
-    capped = policy("caps = { week = 60 }")
-    assert len(record(LEAD, busy, capped, LINE, AT, decision)["roster"][0]["recent"]) == 50
+    roomy, capped = policy("caps = { week = 60 }"), policy("caps = { week = 50 }")
+    assert "recent" not in record(LEAD, busy, roomy, LINE, AT, decision)["roster"][0]
+    full, _ = decide(LEAD, busy, capped, LINE, AT)
+    stored = record(LEAD, busy, capped, LINE, AT, full)
+    assert len(stored["roster"][0]["recent"]) == 50
+    assert replay(stored) == full
+
+
+@given(
+    st.lists(st.integers(0, 8 * 24 * 60), max_size=12),
+    st.fixed_dictionaries({}, optional={span: st.integers(0, 6) for span in ("hour", "day", "week")}),
+    st.booleans(),
+    st.sampled_from(["", "rolling = true\n"]),
+)
+def test_a_record_replays_whatever_was_left_out_of_it(minutes: list[int], caps: dict[str, int], own: bool, rolling: str) -> None:
+    """Leads of every age against caps of every kind, by the rep's own settings or the policy's: each verdict comes out the same."""
+    given_out = tuple(sorted(Taken(AT - timedelta(minutes=ago)) for ago in minutes))
+    lines = "" if own else "".join(f"{span} = {limit}\n" for span, limit in caps.items())
+    terms = parse_policy(f"[caps]\n{rolling}{lines}[teams.a]\nreps = ['*']")
+    roster = [replace(ANNA, recent=given_out, caps=Caps(**caps) if own else Caps(), timezone="America/New_York"), BEN]
+    made, _ = decide(LEAD, roster, terms, LINE, AT)
+    stored = json.loads(json.dumps(record(LEAD, roster, terms, LINE, AT, made)))
+    assert replay(stored) == made
 
 
 def test_facts_are_read_off_a_stored_lead() -> None:

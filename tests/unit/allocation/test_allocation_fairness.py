@@ -28,6 +28,8 @@ from allocation.terms import Fairness
 TERMS = Fairness()
 AT = datetime(2026, 11, 18, 10, 0, tzinfo=UTC)
 Weights = dict[str, float]
+#: A deviation in leads cannot be met closer than this: leads are whole, and the optimum knows the last one beforehand.
+WHOLE_LEADS = 1.0
 
 weights_of_reps = st.lists(st.one_of(st.sampled_from([1.0, 2.0, 3.0, 0.5]), st.floats(0.05, 20)), min_size=1, max_size=10).map(
     lambda weights: {f"r{place}": weight for place, weight in enumerate(weights)}
@@ -99,19 +101,19 @@ events = st.lists(
     st.tuples(
         st.sampled_from(["weight", "off", "away", "join", "reject", "moved", "leave"]),
         st.integers(0, 7),
-        st.sampled_from([1.0, 2.0, 3.0, 0.5, 10.0]),
-        st.integers(3, 12),
+        st.sampled_from([1.0, 2.0, 3.0, 0.5, 10.0, 0.05]),
+        st.integers(0, 8),
     ),
-    max_size=25,
+    max_size=40,
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.integers(2, 8), events)
+@settings(max_examples=200, deadline=None)
+@given(st.integers(1, 8), events)
 def test_within_one_lead_through_joins_leaves_pauses_rejects_and_weights(
     size: int, happenings: list[tuple[str, int, float, int]]
 ) -> None:
-    """Each happening is followed by some leads that all share one eligible set: nobody is ever over a lead from their due.
+    """Each happening is followed by leads (or none) that all share one eligible set: nobody is ever over a lead from their due.
 
     The ledger's credit is what is due less what was got since the start, which the test above checks against counting.
     """
@@ -142,6 +144,38 @@ def test_within_one_lead_through_joins_leaves_pauses_rejects_and_weights(
             rotation, _, _ = lead(rotation, pool, away=frozenset(away), leave=frozenset(leave))
             assert unfairness(rotation) <= 1 + 1e-6
             assert sum(rotation.seats[rep].credit for rep in pool) == pytest.approx(0, abs=1e-6)
+
+
+def test_two_who_become_nearly_due_at_once_by_a_change_of_weights_are_both_kept_within_a_lead() -> None:
+    """Without drawing the credits together, one of two who are both nearly due would have to wait past a whole lead."""
+    rotation, slow = Rotation("x"), {"a": 0.1, "b": 0.1, "c": 5.0}
+    for _ in range(24):
+        rotation, _, _ = lead(rotation, slow)
+    assert rotation.seats["a"].credit + rotation.seats["b"].credit > 0.5
+    assert rotation.seats["c"].credit < -0.5
+    for _ in range(40):
+        rotation, _, _ = lead(rotation, {"a": 5.0, "b": 5.0, "c": 0.01})
+        assert unfairness(rotation) <= 1 + 1e-6
+
+
+def test_a_change_that_breaks_nothing_leaves_every_credit_as_it_was() -> None:
+    rotation, pool = Rotation("x"), {"a": 1.0, "b": 1.0, "c": 1.0}
+    for _ in range(4):
+        rotation, _, _ = lead(rotation, pool)
+    before = {rep: seat.credit for rep, seat in rotation.seats.items()}
+    after, _ = attend(rotation, {**pool, "b": 1.5}, frozenset(pool), (), (), TERMS)
+    assert {rep: seat.credit for rep, seat in after.seats.items()} == pytest.approx(before)
+
+
+def test_a_line_that_skills_have_pulled_apart_forgets_nothing_when_somebody_pauses() -> None:
+    """What the special leads left due stays due: a pause by a third must not wipe it out."""
+    rotation, pool = Rotation("x"), {"a": 1.0, "b": 1.0, "c": 1.0}
+    rotation, _, _ = lead(rotation, pool)
+    for _ in range(30):
+        rotation, _, _ = lead(rotation, pool, frozenset({"a"}))
+    assert rotation.seats["b"].credit > 9
+    rotation, _, _ = lead(rotation, {"a": 1.0, "b": 1.0}, away=frozenset("c"))
+    assert rotation.seats["b"].credit > 9
 
 
 def test_a_joiner_starts_at_par() -> None:
@@ -294,31 +328,52 @@ def offline_optimum(kinds: list[frozenset[str]], counts: list[int], share: Weigh
     return float(found.fun)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_where_eligibility_differs_the_worst_is_near_the_offline_optimum(seed: int) -> None:
-    """Leads of several kinds come in random order; each kind can go to some reps only.
-
-    Where the kinds force a deviation (the optimum is beyond chance, √n), ours is within 10% of it. Where they do not, the order in
-    which leads happen to come leaves at most chance: nobody can know it beforehand.
-    """
+def line_of(seed: int) -> tuple[Weights, list[frozenset[str]], np.ndarray]:
+    """A line whose leads come in kinds, each of which some reps can take: weights, kinds, and how frequent each kind is."""
     rng = np.random.default_rng(seed)
     weights = {f"r{place}": float(rng.choice([1, 1, 2, 3])) for place in range(rng.integers(2, 9))}
     names = sorted(weights)
     kinds = [
         frozenset(rng.choice(names, rng.integers(1, len(names) + 1), replace=False).tolist()) for _ in range(rng.integers(2, 6))
     ]
-    order = rng.choice(len(kinds), 1000, p=rng.dirichlet(np.ones(len(kinds))))
+    return weights, kinds, rng.dirichlet(np.ones(len(kinds)))
+
+
+def ours_and_best(weights: Weights, kinds: list[frozenset[str]], order: list[int]) -> tuple[float, float]:
+    """The largest deviation from the share at the end, by the rotation and by the offline optimum."""
     rotation, counts = Rotation("x"), Counter[str]()
     for kind in order:
         rotation, rep, _ = lead(rotation, weights, kinds[kind])
         counts[rep] += 1
-    asked = frozenset().union(*(kinds[kind] for kind in order))
+    asked = frozenset[str]().union(*(kinds[kind] for kind in order))
     total = sum(weights[rep] for rep in asked)
     share = {rep: weights[rep] / total for rep in sorted(asked)}
     ours = max(abs(counts[rep] - len(order) * part) for rep, part in share.items())
-    best = offline_optimum(kinds, np.bincount(order, minlength=len(kinds)).tolist(), share)
-    chance = len(order) ** 0.5
-    assert ours <= (1.1 * best if best > chance else best + chance)
+    return ours, offline_optimum(kinds, np.bincount(order, minlength=len(kinds)).tolist(), share)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_where_eligibility_differs_the_worst_is_within_a_tenth_of_the_offline_optimum(seed: int) -> None:
+    """Kinds come evenly mixed, so that the past says what will come: then only whole leads stand between us and the optimum."""
+    weights, kinds, often = line_of(seed)
+    mix, order = np.zeros(len(kinds)), []
+    for _ in range(1000):
+        mix += often
+        order.append(int(mix.argmax()))
+        mix[order[-1]] -= 1
+    ours, best = ours_and_best(weights, kinds, order)
+    assert ours <= max(1.1 * best, best + WHOLE_LEADS)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_where_the_order_is_left_to_chance_only_chance_is_added(seed: int) -> None:
+    """The optimum knows the order beforehand, nobody else can: where what only some can take is just their share, luck adds
+    some leads. Where the kinds force a deviation (the optimum is beyond chance), ours is within a tenth of it again."""
+    weights, kinds, often = line_of(seed)
+    order = np.random.default_rng(1000 + seed).choice(len(kinds), 1000, p=often).tolist()
+    ours, best = ours_and_best(weights, kinds, order)
+    chance = len(order) ** 0.5 / 4
+    assert ours <= (1.1 * best if best > 3 * chance else best + chance)
 
 
 @settings(deadline=None)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from allocation.gates import FOREVER, Clocks, Closed, first_closed
-from allocation.hours import parse_week
+from allocation.hours import ALWAYS, parse_week
 from allocation.policy import parse_policy
 from allocation.rep import Caps, LeadFacts, Rep, Taken, Territory
 from leads.enums import Gate, Tier
@@ -170,3 +170,23 @@ def test_the_first_closed_gate_is_the_verdict() -> None:
 
 def test_a_zone_that_does_not_exist_falls_back_to_the_policys() -> None:
     assert gate(replace(REP, timezone="Mars/Olympus", hours=parse_week({"mon-fri": "09:00-17:00"}))) is None
+
+
+def test_a_rep_may_have_companies_of_a_size() -> None:
+    """Companies of a size nobody knows are everybody's."""
+    rep = replace(REP, territory=Territory(employees=(50, 200)))
+    policy = parse_policy('[teams.x]\nreps = ["*"]')
+    open_for = {}
+    for size in (None, 49, 50, 200, 201):
+        lead = LeadFacts(1, employees=size)
+        open_for[size] = first_closed(rep, lead, policy.plan(lead), policy, Clocks(AT)) is None
+    assert open_for == {None: True, 49: False, 50: True, 200: True, 201: False}
+
+
+def test_the_hours_of_a_team_hold_for_members_without_their_own() -> None:
+    policy = parse_policy('[hours]\nmon-sun = "00:00-24:00"\n[teams.x]\nreps = ["*"]\n[teams.x.hours]\nmon-sun = "05:00-05:01"')
+    plan = policy.plan(LeadFacts(1))
+    closed = first_closed(replace(REP, timezone=None, hours=None), LeadFacts(1), plan, policy, Clocks(AT))
+    assert closed is not None
+    assert closed.gate is Gate.AVAILABILITY
+    assert first_closed(replace(REP, hours=ALWAYS), LeadFacts(1), plan, policy, Clocks(AT)) is None

@@ -23,27 +23,28 @@ def chance(kind: int, rep: str) -> float:
     return 0.45 if REPS[kind] == rep else 0.2
 
 
-def world(seed: int, leads: int, fits_right: bool) -> list[Drawn]:
-    """Leads given in turn, a fifth of them at random; the new policy gives each kind to the rep who wins it."""
+def world(seed: int, leads: int, fits_right: bool, explore: float = EXPLORE) -> list[Drawn]:
+    """Leads given in turn, some of them at random; the new policy gives each kind to the rep who wins it."""
     rng = random.Random(seed)
     past = []
     for number in range(leads):
         kind, turn = rng.randrange(4), REPS[number % 4]
-        rep = rng.choice(REPS) if rng.random() < EXPLORE else turn
-        propensity = EXPLORE / 4 + (1 - EXPLORE) * (rep == turn)
+        rep = rng.choice(REPS) if rng.random() < explore else turn
+        propensity, of_choice = (explore / 4 + (1 - explore) * (name == turn) for name in (rep, REPS[kind]))
         reward = float(rng.random() < chance(kind, rep))
         fits = {name: chance(kind, name) if fits_right else 0.9 for name in REPS}
-        past.append(Drawn(rep, propensity, reward, REPS[kind], fits))
+        past.append(Drawn(rep, propensity, reward, REPS[kind], fits, of_choice))
     return past
 
 
+@pytest.mark.parametrize(("leads", "explore"), [(1500, 0.2), (1500, 0.05), (400, 0.05)])
 @pytest.mark.parametrize("fits_right", [True, False])
-def test_a_planted_lift_lies_inside_the_interval(fits_right: bool) -> None:
+def test_a_planted_lift_lies_inside_the_interval(fits_right: bool, leads: int, explore: float) -> None:
     """True lift: 0.45 - (0.45 + 3 × 0.2) / 4. Nine of ten seeds is the floor; the intervals are of 95%."""
     planted = 0.45 - (0.45 + 3 * 0.2) / 4
     inside = {"inverse": 0, "robust": 0}
     for seed in range(100):
-        found = estimate_lift(world(seed, 1500, fits_right))
+        found = estimate_lift(world(seed, leads, fits_right, explore))
         inside["inverse"] += found.inverse_propensity.low <= planted <= found.inverse_propensity.high
         inside["robust"] += found.doubly_robust.low <= planted <= found.doubly_robust.high
     assert min(inside.values()) >= 90, inside
@@ -57,15 +58,17 @@ def test_a_good_fit_makes_it_sharper() -> None:
 
 
 def test_the_policy_that_ran_has_no_lift() -> None:
-    past = [Drawn("a", 0.5, 1.0, "a", {}), Drawn("a", 0.5, 0.0, "a", {})]
-    assert estimate_lift([Drawn("a", 1.0, reward.reward, "a", {}) for reward in past]).inverse_propensity.lift == 0
+    past = [Drawn("a", 1.0, reward, "a", {}, 1.0) for reward in (1.0, 0.0)]
+    assert estimate_lift(past).inverse_propensity.lift == 0
 
 
 def test_what_cannot_be_estimated_is_refused() -> None:
     with pytest.raises(ValueError, match="explore"):
         estimate_lift([])
     with pytest.raises(ValueError, match="propensity"):
-        estimate_lift([Drawn("a", 0.0, 1.0, "a", {})])
+        estimate_lift([Drawn("a", 0.0, 1.0, "a", {}, 0.5)])
+    with pytest.raises(ValueError, match="propensity"):
+        estimate_lift([Drawn("a", 0.5, 1.0, "b", {}, 0.0)])
 
 
 def test_the_propensity_is_read_off_the_decision() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from allocation.countries import check_country, countries, country_code
+from allocation.hours import check_holiday_place, holiday_countries, holiday_region
 from allocation.policy import DEFAULT_POLICY, PolicyError, check_roster, parse_policy, read_policy
 from allocation.rep import Caps, LeadFacts, Rep
 from allocation.terms import Method, NobodyFree
@@ -255,3 +259,204 @@ def test_teams_can_come_from_the_crm() -> None:
     policy = parse_policy("[teams.EMEA]\n[teams.rest]\nreps = ['*']")
     members = policy.members(policy.teams["EMEA"], [Rep("1", teams=frozenset({"emea"})), Rep("2")])
     assert [rep.id for rep in members] == ["1"]
+
+
+SEGMENTS = """
+[hours]
+mon-fri = "09:00-17:00"
+[sla.a]
+accept_minutes = 30
+[teams.dach]
+reps = ["1", "2"]
+weights = { 1 = 2 }
+caps = { open = 20, day = 5 }
+manager = "3"
+[teams.dach.hours]
+zone = "Europe/Vienna"
+mon-thu = "08:00-16:00"
+[teams.dach.sla.a]
+accept_minutes = 15
+reroute = true
+mark_away = true
+[teams.dach.owners]
+order = ["account"]
+wait_when_away = false
+[teams.world]
+reps = ["*"]
+[[rules]]
+name = "enterprise"
+team = "dach"
+nobody_free = "overflow"
+overflow = "world"
+weights = { 2 = 3 }
+caps = { open = 10 }
+gates = { territory = false }
+[rules.when]
+employees = { min = 500 }
+[rules.sla.b]
+contact_minutes = 60
+[[rules]]
+team = "dach"
+[rules.when]
+country = "DE"
+"""
+
+
+def test_a_rule_has_terms_of_its_own_over_its_teams() -> None:
+    policy = parse_policy(SEGMENTS)
+    big, small = policy.plan(LeadFacts(1, employees=900)), policy.plan(LeadFacts(2, country="DE"))
+    assert (big.caps.open, big.caps.day, small.caps.open) == (10, 5, 20)
+    assert big.team.weights == {"1": 2.0, "2": 3.0}
+    assert (big.team.nobody_free, small.team.nobody_free) == (NobodyFree.OVERFLOW, NobodyFree.HOLD)
+    assert (big.gates_off, small.gates_off) == (frozenset({Gate.TERRITORY}), frozenset())
+    assert big.owners.order == ("account",)
+    assert big.calendar.zone == "Europe/Vienna"
+    assert policy.plan(LeadFacts(3, country="FR")).team.name == "dach", "no rule: the first team"
+    terms = policy.sla_of(big.team, Tier.A)
+    assert terms is not None
+    assert (terms.accept_minutes, terms.mark_away) == (15, True)
+    assert policy.sla_of(big.team, Tier.B) is not None
+    assert policy.sla_of(small.team, Tier.B) is None
+    world = policy.sla_of(policy.teams["world"], Tier.A)
+    assert world is not None
+    assert world.accept_minutes == 30
+
+
+def test_rules_that_overlap_are_told_and_exceptions_are_not() -> None:
+    teams = '[teams.a]\nreps = ["*"]\n[teams.b]\nreps = ["*"]\n'
+    rule = '[[rules]]\nname = "{0}"\nteam = "{1}"\nwhen = {{ country = {2}, employees = {{ min = {3}, max = {4} }} }}\n'
+    crossing = parse_policy(teams + rule.format("one", "a", '["DE"]', 1, 100) + rule.format("two", "b", '["DE", "FR"]', 50, 200))
+    assert [(found.line, found.message) for found in crossing.warnings] == [
+        (9, 'rules "one" and "two" overlap: a lead that meets both goes by "one", which stands first')
+    ]
+    exception = parse_policy(teams + rule.format("one", "a", '["DE"]', 50, 100) + rule.format("two", "b", '["DE"]', 1, 200))
+    assert not exception.warnings
+    apart = parse_policy(teams + rule.format("one", "a", '["DE"]', 1, 49) + rule.format("two", "b", '["DE"]', 50, 200))
+    assert not apart.warnings
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ('overflow = "wrld"', 'there is no team "wrld"; did you mean "world"?'),
+        ('default_rep = "9"', 'there is no rep "9"'),
+        ('manager = "9"', 'there is no rep "9"'),
+        ('nobody_free = "default"', 'nobody_free = "default" needs default_rep in big'),
+        ("sla = { a = { reroute = true } }", "has no deadline; add accept_minutes"),
+        ("weights = { 7 = 1 }", 'there is no rep "7"'),
+        ('nobody_free = "hodl"', 'did you mean "hold"?'),
+    ],
+)
+def test_the_terms_of_a_rule_are_checked_with_their_line(terms: str, told: str) -> None:
+    text = f'[teams.dach]\nreps = ["1"]\n[teams.world]\nreps = ["*"]\n[[rules]]\nname = "big"\nteam = "dach"\n{terms}\n'
+    with pytest.raises(PolicyError) as raised:
+        parse_policy(text, known_reps={"1", "2"})
+    assert told in str(raised.value)
+    assert raised.value.problems[0].line == 8
+
+
+def test_loads_that_do_not_fit_the_policy_are_told() -> None:
+    policy = parse_policy('[caps]\nopen = 5\n[teams.x]\nreps = ["*"]')
+    lines = check_roster(policy, [Rep("1", open_leads=9), Rep("2", open_leads=5), Rep("3", active=False, open_leads=2)])
+    assert lines == [
+        "rep 1 holds 9 open leads, more than the cap of 5: no new ones until enough are closed",
+        "rep 3 is not active and holds 2 open leads; reassign them, or set the rep active",
+    ]
+
+
+def test_a_team_says_of_its_hours_only_what_differs() -> None:
+    policy = parse_policy(
+        '[hours]\nzone = "Europe/Berlin"\nmon-fri = "09:00-17:00"\nholiday_country = "DE"\nholiday_region = "BY"\n'
+        '[teams.a]\nreps = ["*"]\n[teams.a.hours]\nzone = "Europe/Vienna"\n'
+        '[teams.b]\nreps = ["*"]\n[teams.b.hours]\nmon = "10:00-11:00"\nholiday_country = "AT"\n'
+    )
+    one, two = policy.team_plan("a").calendar, policy.team_plan("b").calendar
+    assert (one.zone, one.week, one.country, one.region) == ("Europe/Vienna", policy.calendar.week, "DE", "BY")
+    assert (two.zone, two.country, two.region) == ("Europe/Berlin", "AT", None)
+    assert two.week is not None
+    assert two.week[0] == ((600, 660),)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[teams.x]\nweights = { 1 = 1e308 }",
+        "[teams.x]\nweights = { 1 = inf }",
+        "[teams.x]\nweights = { 1 = nan }",
+        "[teams.x]\nweights = { 1 = 1e-320 }",
+        f"[teams.x]\nweights = {{ 1 = 1{'0' * 400} }}",
+        f"[teams.x]\nweights = {{ 1 = 1{'0' * 5000} }}",
+        "[teams.x]\nfactors = { fit = 1e300 }",
+        "[teams.x]\nrelax_skills_after_minutes = 1e300",
+        "[reps.1]\nweight = 1e308",
+        "[sla.a]\naccept_minutes = 1e10",
+        "[sla.a]\ncontact_minutes = 525601",
+        f"[caps]\nopen = 1{'0' * 400}",
+        "[caps]\nopen = inf",
+        "[fairness]\ncatch_up_leads = 1e300",
+    ],
+)
+def test_numbers_that_would_stop_every_decision_are_refused_with_their_line(line: str) -> None:
+    text = line if "[teams" in line else f"{line}\n[teams.x]\n"
+    with pytest.raises(PolicyError) as told:
+        parse_policy(text)
+    assert len(str(told.value)) < 200
+    assert len(told.value.problems) == 1
+
+
+def test_marking_away_needs_a_deadline_to_accept() -> None:
+    with pytest.raises(PolicyError, match=r"policy.toml:2: sla.a marks away who does not accept in time; add accept_minutes"):
+        parse_policy("[sla.a]\nmark_away = true\ncontact_minutes = 60\n[teams.x]\n")
+
+
+@pytest.mark.parametrize("key", ["remind_minutes", "alert_minutes"])
+def test_steps_that_come_no_sooner_than_the_deadline_are_odd(key: str) -> None:
+    policy = parse_policy(f"[sla.a]\naccept_minutes = 15\n{key} = 15\n[teams.x]\n")
+    message = f"{key} is not before accept_minutes, so the lead is then overdue already"
+    assert [(one.line, one.message) for one in policy.warnings] == [(3, message)]
+    assert parse_policy(f"[sla.a]\naccept_minutes = 15\n{key} = 14\n[teams.x]\n").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Germany", "DE"),
+        ("Germny", "DE"),
+        ("DEU", "DE"),
+        ("UK", "GB"),
+        ("usa", "US"),
+        ("Austria", "AT"),
+        ("qqqqqq", ', such as "DE"'),
+    ],
+)
+@pytest.mark.parametrize(
+    "place", ['[[rules]]\nteam = "x"\nwhen = { country = ["at", "%s"] }', '[reps.1]\nterritory = { countries = ["%s"] }']
+)
+def test_countries_are_written_as_codes(written: str, meant: str, place: str) -> None:
+    with pytest.raises(PolicyError) as told:
+        parse_policy(f"[teams.x]\n{place % written}\n")
+    (problem,) = told.value.problems
+    assert problem.message.startswith(f'"{written}" is not an ISO 3166 country code of two letters')
+    assert meant in problem.message
+
+
+def test_every_code_of_a_country_is_known() -> None:
+    assert len(countries()) > 240
+    assert all(check_country(code.lower()) is None and country_code(name) == code for code, name in countries().items())
+
+
+@pytest.mark.parametrize("region", ["BY", "by", "By"])
+def test_regions_of_holidays_are_read_regardless_of_case(region: str) -> None:
+    policy = parse_policy(f'[hours]\nholiday_country = "de"\nholiday_region = "{region}"\n[teams.x]\n')
+    assert policy.calendar.is_holiday(date(2026, 1, 6)), "Epiphany is one in Bavaria only"
+
+
+def test_a_region_in_lower_case_letters_of_its_own_is_found() -> None:
+    """Some calendars name regions in words."""
+    regions = {region for known in holiday_countries().values() for region in known if region != region.upper()}
+    assert regions
+    for country, known in holiday_countries().items():
+        for region in known:
+            if region != region.upper():
+                assert holiday_region(country, region.upper()) == region
+                assert check_holiday_place(country, region.upper()) is None
