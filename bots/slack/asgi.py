@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +21,8 @@ from connector.settings import SlackSettings
 
 #: Slack's own requests stay far below; a modal's state is the largest.
 MAX_BODY_BYTES = 1_048_576
+#: A sender that does not get its body across in this time is cut off: Slack sends a request in one piece.
+READ_SECONDS = 10.0
 
 
 class _VerifierClock(SdkClock):
@@ -69,9 +72,12 @@ class SlackEndpoint:
         if request.method != "POST":
             return PlainTextResponse("Method not allowed", 405, {"allow": "POST"})
         try:
-            body = await _read(request)
+            async with asyncio.timeout(READ_SECONDS):
+                body = await _read(request)
         except ClientDisconnect:
             return PlainTextResponse("Cut short", 400)
+        except TimeoutError:
+            return PlainTextResponse("Too slow", 408, {"connection": "close"})
         if body is None:
             return PlainTextResponse("Too large", 413)
         if is_ssl_check(body):
@@ -104,8 +110,8 @@ async def _read(request: Request) -> bytes | None:
 def build(settings: SlackSettings, store: Store, clock: Clock) -> Any:
     """The ASGI app for `POST /slack/events` (the path is the mounter's business).
 
-    401 forged or older than five minutes, 413 over 1 MiB, 400 unreadable, 404 a kind of request we do not take, 503 when
-    `store` failed, so that Slack sends it again. Raises `Configuration` without a signing secret.
+    401 forged or older than five minutes, 408 a body that is not there in time, 413 over 1 MiB, 400 unreadable, 404 a kind of
+    request we do not take, 503 when `store` failed, so that Slack sends it again. Raises `Configuration` without a signing secret.
     """
     if settings.signing_secret is None:
         raise Configuration("slack.signing_secret is not set.", "Copy it from the app's Basic Information page.")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from bots.slack.client import SlackApi, api_of
+from bots.slack.client import SlackApi, api_for, api_of
 from connector.errors import LeadswitchError
 from connector.settings import Settings, SlackSettings
 from leads.results import CheckResult
+
+if TYPE_CHECKING:
+    from connector.bootstrap import House
 
 #: Scopes we use; docs/slack.md says what for. The manifest asks for the same ones.
 SCOPES: Final = (
@@ -24,15 +27,15 @@ SCOPES: Final = (
 MEND_APP: Final = "Update the app from bots/slack/manifest.yaml and install it again."
 
 
-def check(settings: Settings, api: SlackApi | None = None) -> list[CheckResult]:
-    """One line a question; never raises an error of ours."""
-    return list(_questions(settings.slack, api))
+def check(settings: Settings, api: SlackApi | None = None, house: House | None = None) -> list[CheckResult]:
+    """One line a question; never raises an error of ours. With a house a token that is renewed as it expires is known."""
+    return list(_questions(settings.slack, api, house))
 
 
-def _questions(settings: SlackSettings, given: SlackApi | None) -> Iterator[CheckResult]:
+def _questions(settings: SlackSettings, given: SlackApi | None, house: House | None) -> Iterator[CheckResult]:
     yield _way_in(settings)
     try:
-        api = given or api_of(settings)
+        api = given or (api_for(house) if house is not None else api_of(settings))
         answer, scopes = api.whoami()
     except LeadswitchError as error:
         yield CheckResult("slack token", False, str(error), getattr(error, "mend", "") or "Check slack.base_url and the network.")

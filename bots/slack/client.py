@@ -9,12 +9,13 @@ import logging
 import re
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from http.client import HTTPException
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.error import URLError
 from urllib.parse import urlsplit
 
@@ -22,17 +23,23 @@ import httpx
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bots.slack.tokens import TokenRotation
 from connector.errors import Configuration, Fatal, Retriable
 from connector.http import Unsure
 from connector.settings import SlackSettings
 
+if TYPE_CHECKING:
+    from connector.bootstrap import House
+
 TIMEOUT_S: Final = 10
-#: How long a user's e-mail address is believed.
-EMAIL_TTL_S: Final = 600.0
+#: How long a user's e-mail address and zone, and who is in a user group, are believed.
+PROFILE_TTL_S: Final = 600.0
+GROUP_TTL_S: Final = 300.0
 RESPONSE_HOST: Final = "hooks.slack.com"
 
 #: Ids are upper case, names never are.
 CHANNEL_ID: Final = re.compile(r"[CDG][A-Z0-9]{6,}")
+GROUP_ID: Final = re.compile(r"S[A-Z0-9]{6,}")
 
 #: Slack's error words that somebody has to mend, and how. https://docs.slack.dev/reference/methods
 MENDS: Final[Mapping[str, str]] = {
@@ -103,23 +110,31 @@ def error_of(method: str, status: int, answer: object, headers: Mapping[str, str
 class SlackApi:
     """The calls we make. Safe to share between threads. Every call raises only errors of `connector.errors`."""
 
-    def __init__(self, base_url: str, token: str, timeout_s: int = TIMEOUT_S) -> None:
+    def __init__(self, base_url: str, token: str, timeout_s: int = TIMEOUT_S, rotation: TokenRotation | None = None) -> None:
         quiet = logging.getLogger("bots.slack.sdk")
         quiet.setLevel(logging.CRITICAL)  # the library logs what it sends
         base = base_url if base_url.endswith("/") else base_url + "/"
         self._web = WebClient(token=token, base_url=base, timeout=timeout_s, retry_handlers=[], logger=quiet)
+        self._rotation = rotation
         self._timeout_s = timeout_s
         self._tls = httpx.create_ssl_context()  # once: building one takes longer than a call
         self._origin = _origin(base)
         self._channels: dict[str, str] = {}
-        self._emails: dict[str, tuple[float, str | None]] = {}
+        self._profiles: dict[str, tuple[float, tuple[str | None, str | None]]] = {}
+        self._groups: dict[str, tuple[float, frozenset[str]]] = {}
 
     @contextmanager
     def _asking(self, method: str) -> Iterator[None]:
+        if self._rotation is not None:
+            self._web.token = self._rotation.current()
+        used = str(self._web.token)
         try:
             yield
         except SlackApiError as error:
             response = error.response
+            if self._rotation is not None and response.get("error") == "token_expired":  # refused, so nothing was done
+                self._rotation.renew(used)
+                raise Retriable(f"Slack's token had expired at {method}; there is a new one.", 0.0) from None
             headers = getattr(response, "headers", None) or {}
             answer = getattr(response, "data", response)
             raise error_of(method, getattr(response, "status_code", 200), answer, headers) from None
@@ -130,11 +145,19 @@ class SlackApi:
         except (OSError, HTTPException, SlackClientError, ValueError) as error:
             raise Unsure(f"Slack did not answer {method} ({type(error).__name__}).") from None
 
-    def post(self, channel: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any]) -> tuple[str, str]:
-        """Post a message; returns its channel id and timestamp."""
+    def post(
+        self, channel: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any], thread_ts: str | None = None
+    ) -> tuple[str, str]:
+        """Post a message, into the thread of the message `thread_ts` if there is one; returns its channel id and timestamp."""
         with self._asking("chat.postMessage"):
             answer = self._web.chat_postMessage(
-                channel=channel, text=text, blocks=list(blocks), metadata=dict(metadata), unfurl_links=False, unfurl_media=False
+                channel=channel,
+                text=text,
+                blocks=list(blocks),
+                metadata=dict(metadata),
+                thread_ts=thread_ts,
+                unfurl_links=False,
+                unfurl_media=False,
             )
             return str(answer["channel"]), str(answer["ts"])
 
@@ -151,20 +174,27 @@ class SlackApi:
     def find(self, channel: str, oldest: float, event_type: str, marker: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
         """Our newest message since `oldest` (seconds since 1970) whose metadata hold the marker: its timestamp and the event
         payload it carries; None when there is none."""
-        cursor: str | None = None
-        while True:
+
+        def page_at(cursor: str | None) -> Any:
             with self._asking("conversations.history"):
-                page = self._web.conversations_history(
+                return self._web.conversations_history(
                     channel=channel, oldest=f"{oldest:.6f}", include_all_metadata=True, limit=200, cursor=cursor
                 )
-            for message in page.get("messages") or []:
-                metadata = message.get("metadata") or {}
-                payload = metadata.get("event_payload") or {}
-                if metadata.get("event_type") == event_type and all(payload.get(name) == value for name, value in marker.items()):
-                    return str(message["ts"]), payload
-            cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
-            if cursor is None:
-                return None
+
+        return _marked(page_at, event_type, marker)
+
+    def find_reply(
+        self, channel: str, thread_ts: str, event_type: str, marker: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, Any]] | None:
+        """As `find`, among the replies in a thread."""
+
+        def page_at(cursor: str | None) -> Any:
+            with self._asking("conversations.replies"):
+                return self._web.conversations_replies(
+                    channel=channel, ts=thread_ts, include_all_metadata=True, limit=200, cursor=cursor
+                )
+
+        return _marked(page_at, event_type, marker)
 
     def channel_id(self, word: str) -> str:
         """The id of a channel named `#leads` or `leads`, remembered; an id is given back as it is.
@@ -205,19 +235,56 @@ class SlackApi:
             return str(self._web.users_lookupByEmail(email=email)["user"]["id"])
 
     def email_of(self, user: str) -> str | None:
-        """The e-mail address of a user, believed for ten minutes; None for a user without one or an unmet user."""
-        known = self._emails.get(user)
+        """The e-mail address of a user; None for a user without one or an unmet user."""
+        return self._profile(user)[0]
+
+    def zone_of(self, user: str) -> str | None:
+        """The time zone that a user has set in Slack ("Europe/Berlin"); None for an unmet user."""
+        return self._profile(user)[1]
+
+    def _profile(self, user: str) -> tuple[str | None, str | None]:
+        """(e-mail address, time zone) of a user, believed for ten minutes."""
+        known = self._profiles.get(user)
         if known is not None and known[0] > time.monotonic():
             return known[1]
         try:
             with self._asking("users.info"):
                 answer = self._web.users_info(user=user)
         except Refused:
-            return None
-        found = ((answer.get("user") or {}).get("profile") or {}).get("email")
-        email = str(found) if found else None
-        self._emails[user] = (time.monotonic() + EMAIL_TTL_S, email)
-        return email
+            return None, None
+        person = answer.get("user") or {}
+        found = (person.get("profile") or {}).get("email"), person.get("tz")
+        profile = (str(found[0]) if found[0] else None, str(found[1]) if found[1] else None)
+        self._profiles[user] = (time.monotonic() + PROFILE_TTL_S, profile)
+        return profile
+
+    def in_group(self, group: str, user: str) -> bool:
+        """Whether a user is in a user group, named by its id (S0123ABC) or its handle (@sales-managers). Members are believed for
+        five minutes. An unmet group has no members. Raises `NeedsMending` without the scope `usergroups:read`."""
+        return user in self.group(group)
+
+    def group(self, group: str) -> frozenset[str]:
+        """The members of a user group, as `in_group` believes them."""
+        known = self._groups.get(group)
+        if known is None or known[0] <= time.monotonic():
+            known = (time.monotonic() + GROUP_TTL_S, self._members(group))
+            self._groups[group] = known
+        return known[1]
+
+    def _members(self, group: str) -> frozenset[str]:
+        try:
+            group_id: str | None = group
+            if not GROUP_ID.fullmatch(group):
+                handle = group.removeprefix("@").casefold()
+                with self._asking("usergroups.list"):
+                    listed = self._web.usergroups_list().get("usergroups") or []
+                group_id = next((str(one["id"]) for one in listed if str(one.get("handle", "")).casefold() == handle), None)
+            if group_id is None:
+                return frozenset()
+            with self._asking("usergroups.users.list"):
+                return frozenset(str(user) for user in self._web.usergroups_users_list(usergroup=group_id).get("users") or [])
+        except Refused:
+            return frozenset()
 
     def open_dm(self, user: str) -> str:
         """The channel id of our direct conversation with a user."""
@@ -228,6 +295,16 @@ class SlackApi:
         """Open a modal. Raises `Refused` with code `expired_trigger_id` three seconds after the click."""
         with self._asking("views.open"):
             self._web.views_open(trigger_id=trigger_id, view=dict(view))
+
+    def update_form(self, view_id: str, view: Mapping[str, Any]) -> None:
+        """Show an open modal otherwise."""
+        with self._asking("views.update"):
+            self._web.views_update(view_id=view_id, view=dict(view))
+
+    def publish_home(self, user: str, view: Mapping[str, Any]) -> None:
+        """Show a user their App Home; the newest view stands."""
+        with self._asking("views.publish"):
+            self._web.views_publish(user_id=user, view=dict(view))
 
     def whoami(self) -> tuple[Mapping[str, Any], frozenset[str]]:
         """auth.test's answer and the scopes of the token."""
@@ -262,6 +339,23 @@ class SlackApi:
         return origin in (("https", RESPONSE_HOST, 443), self._origin)
 
 
+def _marked(
+    page_at: Callable[[str | None], Any], event_type: str, marker: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]] | None:
+    """The first message on these pages whose metadata hold the marker: its timestamp and the event payload it carries."""
+    cursor: str | None = None
+    while True:
+        page = page_at(cursor)
+        for message in page.get("messages") or []:
+            metadata = message.get("metadata") or {}
+            payload = metadata.get("event_payload") or {}
+            if metadata.get("event_type") == event_type and all(payload.get(name) == value for name, value in marker.items()):
+                return str(message["ts"]), payload
+        cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
+        if cursor is None:
+            return None
+
+
 def _origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port. Raises `ValueError` for what is no address, or carries a password."""
     parts = urlsplit(url)
@@ -273,6 +367,25 @@ def _origin(url: str) -> tuple[str, str, int]:
 @lru_cache(maxsize=4)
 def _shared(base_url: str, token: str) -> SlackApi:
     return SlackApi(base_url, token)
+
+
+def api_for(house: House) -> SlackApi:
+    """The process's one client of the house's workspace, whose token is renewed as it expires if token rotation is set up.
+
+    Raises `Configuration` without a bot token.
+    """
+    slack = house.settings.slack
+    if slack.refresh_token is None:
+        return api_of(slack)
+    key = slack.base_url, slack.refresh_token.get_secret_value()
+    with _ROTATING_LOCK:
+        if key not in _ROTATING:
+            _ROTATING[key] = SlackApi(slack.base_url, "", rotation=TokenRotation(house))
+        return _ROTATING[key]
+
+
+_ROTATING: dict[tuple[str, str], SlackApi] = {}
+_ROTATING_LOCK = threading.Lock()
 
 
 def api_of(settings: SlackSettings) -> SlackApi:

@@ -1,4 +1,5 @@
-"""The outbox's Slack end: one card a lead and destination, posted once and edited from then on; and the digests.
+"""The outbox's Slack end: one card a lead and destination, posted once and edited from then on; shared messages, App Homes, the
+leaderboard.
 
 A destination is `dm:<rep id>` or `channel:#name`. What a card shows is read when it is sent, so that a late or repeated effect
 does no harm; a hash of what was sent last saves the edit that would change nothing.
@@ -8,43 +9,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bots.slack import blocks, names
-from bots.slack.client import NeedsMending, RateLimited, Refused, SlackApi, api_of
-from bots.slack.pace import Pace
+import structlog
+
+from bots.slack import cards, names
+from bots.slack.board import Board
+from bots.slack.client import NeedsMending, SlackApi, api_for
+from bots.slack.home import HomeTab
+from bots.slack.reminders import Reminders
+from bots.slack.sender import Sender, keep_quiet
+from bots.slack.shared import SharedMessages, since
+from bots.slack.threads import Threads
 from connector import commands
-from connector.errors import Configuration, Fatal, Retriable, Skippable
+from connector.errors import Fatal, Retriable, Skippable
+from connector.pipeline.alerts import GATHER_S, HOT, ROUNDUP, ask_roundup
 from connector.pipeline.deliver import HANDLERS
 from connector.storage.cards import Card
-from connector.storage.effects import Effect
-from leads.enums import EffectKind
+from leads.enums import EffectKind, Tier
 
 if TYPE_CHECKING:
     from connector.bootstrap import House
+    from connector.storage.effects import Effect
 
-#: How far before the effect was asked for a message in doubt is looked for: an earlier effect may have stood for the same card.
-LOOK_BACK: Final = timedelta(hours=1)
+log = structlog.get_logger(__name__)
 
-
-#: Edits have no limit a channel. Slack promises 50 a minute for the workspace and lets bursts pass; when it answers 429 every edit
-#: waits, by this bucket, which otherwise stops nobody.
-EDITS: Final = "slack:chat.update"
-EDITS_A_SECOND: Final = 100
-
-#: Slack's words for a message of ours that cannot be edited any more.
-LOST: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
+#: Slack's words for a token that is no good. Somebody has to install the app again; what waits to be sent waits for that.
+TOKEN_GONE: Final = frozenset({"account_inactive", "invalid_auth", "not_authed", "token_revoked", "token_expired"})
+TOKEN_WAIT_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A card as it should stand. `wanted` is false when its reader does not hold the lead: then it is edited, but not posted."""
+    """A card as it should stand. `wanted` is false when its reader does not hold the lead, or it is closed: then it is edited,
+    but not posted."""
 
     lead_id: int
+    tier: Tier
     text: str
     blocks: Sequence[Any]
     metadata: Mapping[str, Any]
@@ -56,13 +60,28 @@ class Notifier:
     """Sends Slack's effects. Safe to share between threads."""
 
     def __init__(self, api: SlackApi) -> None:
-        self._api = api
-        self._pace = Pace()
+        self.sender = Sender(api)
+        self._shared = SharedMessages(self.sender)
+        self._home = HomeTab(api)
 
     def deliver(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
         """Bring Slack to the wanted state; returns `channel:ts`. Raises only errors of `connector.errors`."""
+        try:
+            return self._deliver(house, effect, in_doubt)
+        except NeedsMending as error:
+            if error.code not in TOKEN_GONE:
+                raise
+            log.error("slack.token_refused", code=error.code, mend=error.mend)
+            raise Retriable(str(error), TOKEN_WAIT_S) from None
+
+    def _deliver(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
         if effect.kind is EffectKind.SLACK_DIGEST:
-            return self._digest(house, effect, in_doubt)
+            keep_quiet(house, str(effect.payload.get("rep_id", "")))
+            return self._shared.digest(house, effect, in_doubt)
+        if effect.kind is EffectKind.SLACK_ROUNDUP:
+            return self._shared.roundup(house, effect, in_doubt)
+        if effect.kind is EffectKind.SLACK_HOME:
+            return self._home.deliver(house, effect, in_doubt)
         return self._card(house, effect, in_doubt)
 
     # -- cards
@@ -70,28 +89,29 @@ class Notifier:
     def _card(self, house: House, effect: Effect, in_doubt: bool) -> str:
         destination = destination_of(effect)
         shown = _render(house, effect, destination)
-        card = house.cards.get(shown.lead_id, destination)
-        if card is None and (in_doubt or shown.wanted):
-            channel = self._channel(house, destination)
-            card = self._found(effect, destination, channel, shown) if in_doubt else None
-        if card is None and not shown.wanted:
-            raise Skippable("The lead went on before this rep was told of it.")
+        card = house.cards.get(shown.lead_id, destination)  # of the lead it was merged into, if it was
+        if card is None and not (in_doubt or shown.wanted):
+            raise Skippable(GONE_ON)
+        channel = card.channel if card is not None else self.sender.channel(house, destination)
+        if card is None and in_doubt:
+            card = self._found(effect, destination, channel, shown)
         if card is not None and card.digest != shown.digest:
-            channel, card = card.channel, self._edited(house, card, shown)
+            card = self._edited(house, card, shown)
+        if card is None and not shown.wanted:
+            raise Skippable(GONE_ON)
         if card is None:
-            posted, ts = self._post(house, effect, channel, shown.text, shown.blocks, shown.metadata)
+            if _shares(house, shown.lead_id, destination, self.sender.ahead(house, effect, channel)):
+                house.queue.ring_deliver("slack", delay_s=GATHER_S)
+                return f"{channel}:shared"
+            _hold(house, destination, shown.tier)
+            posted, ts = self.sender.post(house, effect, channel, shown.text, shown.blocks, shown.metadata)
             card = Card(shown.lead_id, destination, posted, ts, shown.digest)
             house.cards.save(card)
         return f"{card.channel}:{card.ts}"
 
     def _edited(self, house: House, card: Card, shown: Shown) -> Card | None:
         """The card after the edit; None when somebody deleted the message, since the lead still has to be seen."""
-        try:
-            with self._held_back(house, EDITS):
-                self._api.edit(card.channel, card.ts, shown.text, shown.blocks, shown.metadata)
-        except Refused as error:
-            if error.code not in LOST:
-                raise
+        if not self.sender.edit(house, card.channel, card.ts, shown.text, shown.blocks, shown.metadata):
             house.cards.forget(card.lead_id, card.destination)
             return None
         edited = replace(card, digest=shown.digest)
@@ -100,76 +120,16 @@ class Notifier:
 
     def _found(self, effect: Effect, destination: str, channel: str, shown: Shown) -> Card | None:
         """The card that a crash kept us from remembering; without a digest, so that it is edited to what holds now."""
-        found = self._api.find(channel, _since(effect), names.CARD_EVENT, shown.metadata["event_payload"])
+        found = self.sender.api.find(channel, since(effect), names.CARD_EVENT, shown.metadata["event_payload"])
         return Card(shown.lead_id, destination, channel, found[0], "") if found else None
 
-    # -- digests
 
-    def _digest(self, house: House, effect: Effect, in_doubt: bool) -> str | None:
-        channel = self._channel(house, destination_of(effect))
-        lead_ids = [int(lead_id) for lead_id in effect.payload.get("lead_ids", ())]
-        marker = {"effect_id": effect.id}
-        sent = self._api.find(channel, _since(effect), names.DIGEST_EVENT, marker) if in_doubt else None
-        if sent is not None:  # it got there: only what came since is left to tell
-            lead_ids = [lead_id for lead_id in lead_ids if lead_id not in (sent[1].get("lead_ids") or ())]
-        cards = [card for card in (commands.card(house, lead_id) for lead_id in lead_ids) if card is not None]
-        if not cards:
-            if sent is not None:
-                return f"{channel}:{sent[0]}"
-            raise Skippable("No lead of this digest is left.")
-        metadata = {"event_type": names.DIGEST_EVENT, "event_payload": {**marker, "lead_ids": lead_ids}}
-        posted, ts = self._post(house, effect, channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
-        return f"{posted}:{ts}"
-
-    # -- where to, and how fast
-
-    def _channel(self, house: House, destination: str) -> str:
-        """The id of the channel or direct conversation to post to."""
-        kind, _, name = destination.partition(":")
-        if kind == "channel" and name:
-            return self._api.channel_id(name)
-        rep = house.reps.get(name) if kind == "dm" else None
-        if rep is None:
-            raise Fatal(f"A Slack message has no known destination ({kind}).")
-        if rep.slack_dm:
-            return rep.slack_dm
-        user = rep.slack_user_id
-        if user is None:
-            if rep.email is None:
-                raise Configuration(
-                    f"Rep {rep.id} has no e-mail address, so that Slack cannot be asked who it is.", "Add it in the CRM."
-                )
-            try:
-                user = self._api.user_by_email(rep.email)
-            except NeedsMending as error:
-                raise Configuration(f"Rep {rep.id}: {error}") from None
-        dm = self._api.open_dm(user)
-        house.reps.link_slack(rep.id, user, dm)
-        return dm
-
-    def _post(
-        self, house: House, effect: Effect, channel: str, text: str, shown: Sequence[Any], metadata: Mapping[str, Any]
-    ) -> tuple[str, str]:
-        """Post when it is our turn in the channel; `Retriable` with the wait when it is not."""
-        self._pace.wait_for_turn(house, channel, effect.id)
-        with self._held_back(house, f"slack:{channel}"):
-            return self._api.post(channel, text, shown, metadata)
-
-    @contextmanager
-    def _held_back(self, house: House, bucket: str) -> Iterator[None]:
-        """When Slack says that we were too fast, every worker keeps back for as long as it asks."""
-        if bucket == EDITS and (wait := house.budget.take(EDITS, capacity=EDITS_A_SECOND, per_s=1.0)) > 0:
-            raise Retriable("Slack asked to wait before the next edit.", wait)
-        try:
-            yield
-        except RateLimited as error:
-            house.budget.hold(bucket, error.delay_s or 1.0)
-            raise
+GONE_ON: Final = "The lead went on before this rep was told of it."
 
 
 def destination_of(effect: Effect) -> str:
-    """The Slack destination that an effect names: a digest names its rep."""
-    return str(effect.payload.get("destination") or f"dm:{effect.payload.get('rep_id', '')}")
+    """The Slack destination that a card's effect names."""
+    return str(effect.payload.get("destination", ""))
 
 
 def _render(house: House, effect: Effect, destination: str) -> Shown:
@@ -178,26 +138,62 @@ def _render(house: House, effect: Effect, destination: str) -> Shown:
         raise Fatal("A card effect names no lead.")
     state = commands.card(house, effect.lead_id)
     if state is None:
-        raise Skippable("The lead is gone.")
+        return _blank(house, effect.lead_id, destination)
     kind, _, reader = destination.partition(":")
     direct = kind == "dm"
-    wanted = not direct or state.owner_id == reader
-    shown = blocks.lead_card(state, personal=direct and wanted, elsewhere=not wanted)
-    text = blocks.card_text(state, personal=direct)
-    payload = {"lead_id": effect.lead_id, "destination": destination, "external_id": state.external_id or ""}
+    theirs = not direct or state.owner_id == reader
+    named = not direct and house.cards.get(state.lead_id, ROUNDUP + reader) is not None
+    wanted = theirs and (state.state not in cards.CLOSED or named)
+    shown = cards.lead_card(state, personal=direct and theirs, elsewhere=not theirs)
+    text = cards.card_text(state, personal=direct and theirs)
+    payload = {"lead_id": state.lead_id, "destination": destination, "external_id": state.external_id or ""}
     digest = hashlib.sha256(json.dumps([text, shown], sort_keys=True).encode()).hexdigest()
-    return Shown(effect.lead_id, text, shown, {"event_type": names.CARD_EVENT, "event_payload": payload}, digest, wanted)
+    metadata = {"event_type": names.CARD_EVENT, "event_payload": payload}
+    return Shown(state.lead_id, state.tier, text, shown, metadata, digest, wanted)
 
 
-def _since(effect: Effect) -> float:
-    """From when on a message in doubt can stand, in seconds since 1970."""
-    return (effect.created_at - LOOK_BACK).timestamp() if effect.created_at else 0.0
+def _blank(house: House, lead_id: int, destination: str) -> Shown:
+    """What is left of an erased person's card: nothing about them. Raises `Skippable` when there is no such lead."""
+    lead = house.leads.get(lead_id)
+    if lead is None:
+        raise Skippable("The lead is gone.")
+    metadata = {
+        "event_type": names.CARD_EVENT,
+        "event_payload": {"lead_id": lead.id, "destination": destination, "external_id": ""},
+    }
+    return Shown(lead.id, Tier.UNKNOWN, cards.ERASED, cards.erased_card(), metadata, "erased", False)
+
+
+def _shares(house: House, lead_id: int, destination: str, ahead: int) -> bool:
+    """Whether the lead is named in the channel's roundup instead of a card of its own; if so, the roundup is asked for. `ahead` is
+    how many cards wait for their turn there."""
+    kind, _, name = destination.partition(":")
+    if kind != "channel":
+        return False
+    slack = house.settings.slack
+    if house.cards.get(lead_id, ROUNDUP + name) is None:
+        lately = house.clock.now() - timedelta(minutes=slack.merge_minutes)
+        if house.cards.posted_since(destination, lately) + ahead < slack.channel_cards:
+            return False
+    ask_roundup(house, name, lead_id)
+    return True
+
+
+def _hold(house: House, destination: str, tier: Tier) -> None:
+    """Raise `Held` when the rep does not want to be told of such a lead at this hour."""
+    kind, _, rep_id = destination.partition(":")
+    if kind == "dm" and not (tier in HOT and house.settings.slack.hot_in_quiet_hours):
+        keep_quiet(house, rep_id)
 
 
 def register(house: House) -> None:
     """Take Slack's effects over. Without a bot token nothing is registered, and Slack's rows wait."""
-    if house.settings.slack.bot_token is None:
+    if not house.slack_configured:
         return
-    notifier = Notifier(api_of(house.settings.slack))
-    HANDLERS[EffectKind.SLACK_CARD] = notifier
-    HANDLERS[EffectKind.SLACK_DIGEST] = notifier
+    notifier = Notifier(api_for(house))
+    for kind in (EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST, EffectKind.SLACK_ROUNDUP, EffectKind.SLACK_HOME):
+        HANDLERS[kind] = notifier
+    HANDLERS[EffectKind.SLACK_BOARD] = Board(notifier.sender)
+    threads = Threads(notifier.sender)
+    HANDLERS[EffectKind.SLACK_THREAD] = HANDLERS[EffectKind.SLACK_REMINDER] = threads
+    HANDLERS[EffectKind.SLA_ALERT] = Reminders(notifier.sender)

@@ -6,6 +6,7 @@ a backlog of a hundred cards wakes up one by one and not a hundred times a secon
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -49,6 +50,14 @@ class Pace:
                 self._promise(channel, effect_id, moment, now)
                 raise Retriable("Slack's message rate for this channel is used up.", moment - now)
             self._promised.pop(effect_id, None)
+
+    def ahead(self, house: House, channel: str, effect_id: int) -> int:
+        """How many messages of this process wait for the channel before a newcomer; none for one that has its turn already."""
+        now = house.clock.now().timestamp()
+        with self._lock:
+            if effect_id in self._promised:
+                return 0
+            return max(0, math.ceil((self._last.get(channel, 0.0) - now) / TURN_S))
 
     def _promise(self, channel: str, effect_id: int, moment: float, now: float) -> float:
         self._promised[effect_id] = moment

@@ -1,19 +1,25 @@
-"""One person's one request, and the ways to answer them. Answers are seen by that person alone."""
+"""One person's one request, and the ways to answer them. Answers are seen by that person alone, unless they share one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from allocation.hours import zone_of
+from bots.slack.blocks import paragraphs
 from bots.slack.client import Refused, SlackApi
 from bots.slack.text import say
 from connector.errors import Configuration, Fatal, Retriable
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from connector.bootstrap import House
+    from connector.storage.reps import StoredRep
 
 log = structlog.get_logger(__name__)
 
@@ -33,11 +39,15 @@ class Visit:
     response_url: str = ""
     trigger_id: str = ""
 
-    def tell(self, text: str, blocks: Sequence[Any] | None = None) -> None:
-        """Answer: under the response_url, else in the channel. Raises `Retriable` when Slack cannot be reached."""
-        message: dict[str, Any] = {"response_type": "ephemeral", "replace_original": False, "text": text}
-        if blocks:
-            message["blocks"] = list(blocks)
+    def tell(self, text: str, blocks: Sequence[Any] | None = None, *, shared: bool = False) -> None:
+        """Answer: under the response_url, else in the channel. Only the person sees it, unless it is `shared` on purpose.
+
+        Raises `Retriable` when Slack cannot be reached.
+        """
+        kind = "in_channel" if shared and self.response_url else "ephemeral"
+        message: dict[str, Any] = {"response_type": kind, "replace_original": False, "text": text}
+        blocks = list(blocks) if blocks else paragraphs(text)
+        message["blocks"] = blocks
         if self.response_url:
             try:
                 self.api.respond(self.response_url, message)
@@ -55,11 +65,34 @@ class Visit:
         except (Fatal, Configuration) as error:
             log.warning("slack.answer_lost", why=str(error))
 
-    def report(self, text: str) -> None:
-        """Say how something that is done already ended. If Slack cannot be reached the answer is lost, not the deed: trying
-        again would do it a second time."""
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which this person's dates are read; see `zone_for`."""
+        return self._zone(self.house.reps.by_slack(self.user), self.user)
+
+    def zone_for(self, rep: StoredRep) -> ZoneInfo:
+        """The zone in which a rep's dates are read, whoever writes: the one set for the rep, else Slack's, else the policy's."""
+        return self._zone(rep, rep.slack_user_id)
+
+    def _zone(self, rep: StoredRep | None, user: str | None) -> ZoneInfo:
+        names = (rep.settings.get("timezone") if rep else None, self.api.zone_of(user) if user else None)
+        for name in names:
+            try:
+                if name:
+                    return zone_of(str(name))
+            except ValueError:
+                log.warning("slack.zone_unknown")
+        return zone_of(self.house.policy.calendar.zone)
+
+    def private(self, **about: Any) -> str:
+        """What a form brings back: what it is about, and where to answer."""
+        return json.dumps({**about, "channel": self.channel, "response_url": self.response_url})
+
+    def report(self, text: str, *, safe: bool = False) -> None:
+        """Say how something that is done already ended; `safe` when the text is escaped already. If Slack cannot be reached the
+        answer is lost, not the deed: trying again would do it a second time."""
         try:
-            self.tell(say(text, 1000))
+            self.tell(text if safe else say(text, 1000))
         except Retriable as error:
             log.warning("slack.answer_lost", why=str(error))
 

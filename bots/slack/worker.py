@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots.slack.client import SlackApi, api_of
-from bots.slack.listeners import actions, commands, events, views
+from bots.slack import names
+from bots.slack.client import SlackApi, api_for
+from bots.slack.listeners import actions, commands, events, home, views
 from bots.slack.visit import Visit
 from connector.errors import Configuration, Fatal
 
@@ -25,16 +26,22 @@ def handle(house: House, payload: Mapping[str, Any], api: SlackApi | None = None
     Raises errors of `connector.errors`; `Retriable` only while nothing has been done yet.
     """
     kind = str(payload.get("type") or "")
+    slack = api or api_for(house)
     if kind == "event_callback":
-        events.handle(payload)
+        event = payload.get("event") or {}
+        visit = Visit(house, slack, user=str(event.get("user") or ""), channel=str(event.get("channel") or ""))
+        events.handle(visit, payload)
         return
-    slack = api or api_of(house.settings.slack)
     if payload.get("command"):
         visit = _of_command(house, slack, payload)
         _attended(visit, lambda: commands.handle(visit, payload))
     elif kind == "block_actions":
         visit = _of_click(house, slack, payload)
-        _attended(visit, lambda: actions.handle(visit, payload))
+        clicked = (payload.get("actions") or [{}])[0]
+        if _is_home(payload) and clicked.get("action_id") in (*home.CONTROLS, names.SHOW):
+            _attended(visit, lambda: home.handle(visit, clicked))
+        else:
+            _attended(visit, lambda: actions.handle(visit, payload))
     elif kind == "view_submission":
         private = _private(payload)
         visit = _of_form(house, slack, payload, private)
@@ -65,14 +72,22 @@ def _of_command(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Vi
 
 def _of_click(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visit:
     channel = (payload.get("channel") or {}).get("id") or (payload.get("container") or {}).get("channel_id")
+    user = str((payload.get("user") or {}).get("id") or "")
+    if channel is None and _is_home(payload):  # Home has no place for an answer: it goes to the direct conversation
+        rep = house.reps.by_slack(user)
+        channel = (rep.slack_dm if rep else None) or slack.open_dm(user)
     return Visit(
         house,
         slack,
-        user=str((payload.get("user") or {}).get("id") or ""),
+        user=user,
         channel=str(channel or ""),
         response_url=str(payload.get("response_url") or ""),
         trigger_id=str(payload.get("trigger_id") or ""),
     )
+
+
+def _is_home(payload: Mapping[str, Any]) -> bool:
+    return (payload.get("view") or {}).get("type") == "home"
 
 
 def _of_form(house: House, slack: SlackApi, payload: Mapping[str, Any], private: Mapping[str, Any]) -> Visit:

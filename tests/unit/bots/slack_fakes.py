@@ -26,6 +26,7 @@ class Message:
     blocks: list[Any]
     metadata: dict[str, Any]
     edits: int = 0
+    thread_ts: str | None = None
 
 
 @dataclass
@@ -40,18 +41,29 @@ class FakeSlack:
     whispers: list[tuple[str, str, str]] = field(default_factory=list)
     forms: list[dict[str, Any]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    zones: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failing: dict[str, Exception] = field(default_factory=dict)
+    homes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if name in self.failing:
             raise self.failing.pop(name)
 
-    def post(self, channel: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any]) -> tuple[str, str]:
+    def post(
+        self, channel: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any], thread_ts: str | None = None
+    ) -> tuple[str, str]:
         self._call("post")
         ts = f"1795273200.{len(self.messages):06}"
-        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata))
+        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata), thread_ts=thread_ts)
         return channel, ts
+
+    def find_reply(
+        self, channel: str, thread_ts: str, event_type: str, marker: Mapping[str, Any]
+    ) -> tuple[str, Mapping[str, Any]] | None:
+        found = self.find(channel, 0, event_type, marker)
+        return found if found and self.messages[found[0]].thread_ts == thread_ts else None
 
     def edit(self, channel: str, ts: str, text: str, blocks: Sequence[Any], metadata: Mapping[str, Any]) -> None:
         self._call("edit")
@@ -79,6 +91,21 @@ class FakeSlack:
         self._call("email_of")
         return self.users.get(user)
 
+    def zone_of(self, user: str) -> str | None:
+        return self.zones.get(user)
+
+    def in_group(self, group: str, user: str) -> bool:
+        self._call("in_group")
+        return user in self.groups.get(group, ())
+
+    def group(self, group: str) -> frozenset[str]:
+        self._call("group")
+        return frozenset(self.groups.get(group, ()))
+
+    def update_form(self, view_id: str, view: Mapping[str, Any]) -> None:
+        self._call("update_form")
+        self.forms.append(dict(view))
+
     def open_dm(self, user: str) -> str:
         self._call("open_dm")
         return f"D{user}"
@@ -90,6 +117,10 @@ class FakeSlack:
     def open_form(self, trigger_id: str, view: Mapping[str, Any]) -> None:
         self._call("open_form")
         self.forms.append(dict(view))
+
+    def publish_home(self, user: str, view: Mapping[str, Any]) -> None:
+        self._call("publish_home")
+        self.homes[user] = dict(view)
 
     def respond(self, response_url: str, message: Mapping[str, Any]) -> None:
         self._call("respond")
@@ -111,8 +142,10 @@ def add_reps(house: House) -> None:
     house.reps.sync("crm", [RepRecord(number, email, name, True) for number, email, name in people])
 
 
-def add_lead(house: House, clock: StandingClock, external_id: str, first_name: str, email: str, tier: Tier = Tier.A) -> int:
-    """A scored lead that was given to Ada."""
+def add_lead(
+    house: House, clock: StandingClock, external_id: str, first_name: str, email: str, tier: Tier = Tier.A, rep: str = "1"
+) -> int:
+    """A scored lead that was given to a rep, by default Ada."""
     fields = {"first_name": first_name, "last_name": "Doe", "email": email, "company": "Acme"}
     change = LeadChange(f"e{external_id}", external_id, clock.now(), ChangeKind.CREATED, fields=fields)
     reasons = (Reason("meetings", 0.5, 1, "Booked a meeting"), Reason("mail", -0.2, None, "Free mail address"))
@@ -120,5 +153,5 @@ def add_lead(house: House, clock: StandingClock, external_id: str, first_name: s
     with house.db.transaction():
         applied = house.leads.apply("crm", change, live=True)
         house.leads.mark_scored(applied.lead_id, 1, house.scores.add(applied.lead_id, 1, score))
-    commands.reassign(house, applied.lead_id, "1", commands.Actor("system", "test", Role.ADMIN), "to begin with")
+    commands.reassign(house, applied.lead_id, rep, commands.Actor("system", "test", Role.ADMIN), "to begin with")
     return applied.lead_id

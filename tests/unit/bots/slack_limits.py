@@ -31,6 +31,8 @@ def check_text(part: dict[str, Any], limit: int) -> None:
 
 def check_option(option: dict[str, Any]) -> None:
     check_text(option["text"], 75)
+    if "description" in option:
+        check_text(option["description"], 75)
     assert 0 < len(option["value"]) <= 150
 
 
@@ -47,7 +49,19 @@ def check_element(element: dict[str, Any]) -> None:
         assert 1 <= len(element["options"]) <= 5
         for option in element["options"]:
             check_option(option)
+    elif kind in ("radio_buttons", "checkboxes"):
+        assert 1 <= len(element["options"]) <= 10
+        for option in element["options"]:
+            check_option(option)
+        assert all(option in element["options"] for option in element.get("initial_options", []))
+    elif kind == "datepicker":
+        pass
+    elif kind == "number_input":
+        assert element["is_decimal_allowed"] in (True, False)
+        assert element.get("initial_value", "0").isdecimal()
     elif kind == "static_select":
+        if "placeholder" in element:
+            check_text(element["placeholder"], 150)
         assert ("options" in element) != ("option_groups" in element)
         groups = element.get("option_groups") or [{"options": element["options"]}]
         assert 1 <= len(groups) <= 100

@@ -191,6 +191,25 @@ def test_invalid_utf8_too_large_and_other_methods_are_refused() -> None:
     assert inbox.rows == {}
 
 
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "READ_SECONDS", 0.01)
+    app = asgi.build(SlackSettings(signing_secret=SecretStr(SECRET)), Inbox(), StoppedClock())
+    sent: list[Mapping[str, Any]] = []
+    parts = iter([{"type": "http.request", "body": b"payl", "more_body": True}])
+
+    async def receive() -> Any:
+        for part in parts:
+            return part
+        await asyncio.Event().wait()  # the rest never comes
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app({"type": "http", "method": "POST", "path": "/slack/events", "headers": [], "query_string": b""}, receive, send))
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+
+
 def test_url_verification_answers_the_challenge_only_when_signed() -> None:
     body = json.dumps({"token": "x", "type": "url_verification", "challenge": "c0ffee"}).encode()
     answer = send(Inbox(), body, JSON | signed(body))

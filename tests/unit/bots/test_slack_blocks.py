@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.slack import blocks, names
-from connector.commands import CardState, LeadSummary, Why
+from bots.slack import answers, blocks, cards, forms, names
+from connector.commands import Candidate, CardState, LeadSummary, Why
 from leads.enums import EngagementKind, Gate, Tier, VerdictKind
 from leads.records import Engagement
 from leads.results import Reason, Score, Verdict
@@ -53,6 +53,7 @@ WORDS = st.one_of(
     st.text(alphabet="<>&*_~`@:! \n\u202eאבגابج😀👨\u200d👩\u200d👧", max_size=120),
     st.sampled_from(["<!channel> *x* <https://evil.example|free>", "&" * 5000, "😀" * 5000, "ש" * 10_000, "A" * 10_000]),
 )
+STATES = ("new", "accepted", "contacted", "reassigned", "expired", "waiting", "won", "lost", "gone")
 NAMES = WORDS.map(lambda word: word or "Unnamed lead")
 CARDS = st.builds(
     CardState,
@@ -72,14 +73,27 @@ CARDS = st.builds(
     because=WORDS,
     owner_id=st.none() | st.just("3"),
     owner_name=WORDS,
-    state=st.sampled_from(["new", "accepted", "reassigned", "waiting", "won", "lost", "gone", "something else"]),
+    state=st.sampled_from([*STATES, "something else"]),
     accepted_by=WORDS,
     accepted_after_s=st.none() | st.floats(0, 1e7),
     passed_reason=WORDS,
     last_engagement=st.none() | st.builds(Engagement, kind=st.sampled_from(EngagementKind), occurred_at=st.just(AT)),
     created_at=st.just(AT),
+    deadline=st.none() | st.just(AT),
+    deadline_for=st.sampled_from([None, "accept", "contact"]),
+    contacted_after_s=st.none() | st.floats(0, 1e7),
+    snoozed_until=st.none() | st.just(AT),
     crm_url=st.sampled_from([None, "https://crm.example/1", "javascript:alert(1)", "https://crm.example/" + "x" * 5000]),
     note=WORDS,
+)
+
+REPS = st.builds(
+    Candidate,
+    rep_id=st.text(min_size=1, max_size=160),
+    name=NAMES,
+    open_leads=st.integers(0, 10**6),
+    cap=st.none() | st.integers(0, 10**6),
+    against=WORDS.map(lambda word: word or ""),
 )
 
 
@@ -94,21 +108,26 @@ def actions(shown: list[dict[str, Any]]) -> list[str]:
 @settings(deadline=None)
 @given(CARDS, st.booleans())
 def test_any_card_keeps_slacks_limits(card: CardState, elsewhere: bool) -> None:
-    limits.check_message(blocks.lead_card(card, elsewhere=elsewhere))
+    limits.check_message(cards.lead_card(card, elsewhere=elsewhere))
 
 
 @settings(deadline=None)
 @given(st.lists(CARDS, min_size=1, max_size=3), st.integers(1, 100))
-def test_any_digest_keeps_slacks_limits(cards: list[CardState], times: int) -> None:
-    limits.check_message(blocks.digest(cards * times))
+def test_any_digest_and_queue_keep_slacks_limits(shown: list[CardState], times: int) -> None:
+    limits.check_message(blocks.digest(shown * times))
+    limits.check_message(answers.queue(shown[0].name, shown * times, times))
 
 
 @settings(deadline=None)
-@given(CARDS, st.dictionaries(st.text(min_size=1, max_size=160), NAMES, min_size=1, max_size=20))
-def test_any_form_keeps_slacks_limits(card: CardState, reps: dict[str, str]) -> None:
-    limits.check_modal(blocks.pass_form(card, "{}"))
-    if any(len(rep) <= 150 for rep in reps):
-        limits.check_modal(blocks.reassign_form(card, reps, "{}"))
+@given(CARDS, st.lists(REPS, min_size=1, max_size=20), st.booleans())
+def test_any_form_keeps_slacks_limits(card: CardState, reps: list[Candidate], warned: bool) -> None:
+    for form in (forms.pass_form, forms.outcome_form, forms.wrong_form):
+        limits.check_modal(form(card, "{}"))
+    limits.check_modal(forms.pto_form(card.name, "{}"))
+    limits.check_modal(forms.caps_form(card.name, {"capacity": 3, "per_day": None}, "{}"))
+    limits.check_modal(forms.link_form([(rep.rep_id[:150], rep.name) for rep in reps], "{}"))
+    if any(len(rep.rep_id) <= 150 for rep in reps):
+        limits.check_modal(forms.reassign_form(card, reps, "{}", chosen=reps[0].rep_id if warned else ""))
 
 
 @settings(deadline=None)
@@ -117,8 +136,10 @@ def test_any_form_keeps_slacks_limits(card: CardState, reps: dict[str, str]) -> 
     st.lists(st.builds(LeadSummary, st.integers(1), NAMES, WORDS, st.sampled_from(Tier), st.none() | st.integers(0, 100), WORDS)),
 )
 def test_any_list_keeps_slacks_limits(query: str, found: list[LeadSummary]) -> None:
-    for verb in ("show", "why", "reassign"):
-        limits.check_message(blocks.choices(query, found, verb))
+    for verb in ("show", "why", "reassign", "claim"):
+        limits.check_message(answers.choices(query, found, verb))
+    for may_claim in (True, False):
+        limits.check_message(answers.pool(found[: answers.LISTED], len(found), may_claim))
 
 
 @settings(deadline=None)
@@ -131,7 +152,7 @@ def test_any_why_keeps_slacks_limits(because: str, reps: list[str], scored: bool
     why = Why(
         7, 9, because, because, because, AT, "system", None, verdicts, dict(enumerate(reps)), score(because) if scored else None
     )
-    limits.check_message(blocks.why_answer(why, "0"))
+    limits.check_message(answers.why_answer(why, "0"))
 
 
 def score(words: str) -> Score:
@@ -140,7 +161,7 @@ def score(words: str) -> Score:
 
 
 def test_two_hundred_reps_are_offered_in_groups() -> None:
-    view = blocks.reassign_form(CARD, {str(number): f"Rep {number:03}" for number in range(250)}, "{}")
+    view = forms.reassign_form(CARD, [Candidate(str(n), f"Rep {n:03}", n, None, "") for n in range(250)], "{}")
     limits.check_modal(view)
     groups = view["blocks"][1]["element"]["option_groups"]
     assert [len(group["options"]) for group in groups] == [100, 100, 50]
@@ -148,70 +169,97 @@ def test_two_hundred_reps_are_offered_in_groups() -> None:
 
 
 def test_the_card_says_what_it_must() -> None:
-    shown = blocks.lead_card(replace(CARD, rationale="A keen buyer."))
-    assert shown[0]["text"]["text"] == "A lead · 92 of 100 · Jane Doe"
+    shown = cards.lead_card(replace(CARD, rationale="A keen buyer."))
+    assert shown[0]["text"]["text"] == "A lead · 92 ▲8 · Jane Doe"
     said = texts(shown)
     for part in (
         "VP Sales at *Acme*",
         "webinar",
-        "Owner: *Ada Rep*",
+        "owner Ada Rep",
         "*New*",
         "Routed to Ada Rep because: You are next",
         "email clicked",
     ):
         assert part in said
-    assert "Routed to you because: You are next" in texts(blocks.lead_card(CARD, personal=True))
-    assert said.count("▲") == 3
+    assert "Routed to you because: You are next" in texts(cards.lead_card(CARD, personal=True))
+    assert said.count("▲") == 4  # and the trend
     assert said.count("▼") == 2
     assert "written by AI" in said
-    assert "AI" not in texts(blocks.lead_card(CARD))
-    assert "up 8 since" in said
-    assert actions(shown) == [names.ACCEPT, names.PASS_ON, names.OPEN, names.MORE]
+    assert "AI" not in texts(cards.lead_card(CARD))
+    assert actions(shown) == [names.ACCEPT, names.PASS_ON, names.OUTCOME, names.SNOOZE, names.OPEN, names.MORE]
+
+
+def test_the_summary_comes_below_the_buttons_so_that_its_later_edit_moves_none_of_them() -> None:
+    before, after = cards.lead_card(CARD), cards.lead_card(replace(CARD, rationale="A keen buyer."))
+    place = [block["type"] for block in before].index("actions")
+    assert before[: place + 1] == after[: place + 1]
+
+
+def test_the_deadline_is_shown_in_the_readers_zone_and_a_snooze_instead_of_it() -> None:
+    said = texts(cards.lead_card(replace(CARD, deadline=AT, deadline_for="accept")))
+    assert f"accept by <!date^{int(AT.timestamp())}^" in said
+    said = texts(cards.lead_card(replace(CARD, deadline=AT, deadline_for="accept", snoozed_until=AT)))
+    assert "*snoozed* until <!date^" in said
+    assert "accept by" not in said
+    assert "by <!date" not in texts(cards.lead_card(replace(CARD, deadline=AT, deadline_for="accept", state="won")))
 
 
 def test_a_notification_names_nobody() -> None:
     nasty = replace(CARD, name="Zebedee", company="Zebra Ltd", title="Zookeeper", owner_name="Zoe")
-    for state in ("new", "accepted", "reassigned", "won", "lost"):
+    for state in STATES:
         for personal in (True, False):
-            text = blocks.card_text(replace(nasty, state=state), personal=personal)
+            text = cards.card_text(replace(nasty, state=state), personal=personal)
             assert "Z" not in text
-    assert blocks.card_text(CARD, personal=True) == "New A lead (92) for you"
-    assert blocks.card_text(CARD, personal=False) == "New A lead (92)"
-    assert blocks.card_text(replace(CARD, tier=Tier.UNKNOWN, score=None), personal=True) == "New lead for you"
+    assert cards.card_text(CARD, personal=True) == "New A lead (92) for you"
+    assert cards.card_text(CARD, personal=False) == "New A lead (92)"
+    assert cards.card_text(replace(CARD, tier=Tier.UNKNOWN, score=None), personal=True) == "New lead for you"
+
+
+OWNED = [names.PASS_ON, names.OUTCOME, names.SNOOZE]
 
 
 @pytest.mark.parametrize(
     ("changes", "words", "buttons"),
     [
-        ({"state": "accepted", "accepted_by": "Ada", "accepted_after_s": 130.0}, "*Accepted* by Ada in 2m10s", [names.PASS_ON]),
-        ({"state": "reassigned"}, "*Reassigned* to Ada Rep", [names.ACCEPT, names.PASS_ON]),
+        (
+            {"state": "accepted", "accepted_by": "Ada", "accepted_after_s": 130.0},
+            "*Accepted* by Ada in 2m10s",
+            [names.OUTCOME, names.PASS_ON, names.SNOOZE],
+        ),
+        (
+            {"state": "contacted", "contacted_after_s": 3900.0},
+            "*Contacted* by Ada Rep after 1h5m",
+            [names.OUTCOME, names.PASS_ON, names.SNOOZE],
+        ),
+        ({"state": "reassigned"}, "*Re-assigned* to Ada Rep", [names.ACCEPT, *OWNED]),
         (
             {"state": "reassigned", "passed_reason": "no_capacity: holiday"},
             "passed before: No capacity (holiday)",
-            [names.ACCEPT, names.PASS_ON],
+            [names.ACCEPT, *OWNED],
         ),
-        ({"state": "waiting", "owner_name": None}, "*Waiting*", []),
-        ({"state": "won"}, "*Won*", []),
+        ({"state": "expired"}, "*Expired*: nobody took it in time; now with Ada Rep", [names.ACCEPT, *OWNED]),
+        ({"state": "waiting", "owner_name": None}, "*Waiting*", [names.CLAIM]),
+        ({"state": "won"}, "*Won* by Ada Rep", []),
         ({"state": "lost"}, "*Lost*", []),
         ({"state": "gone"}, "*On file*", []),
     ],
 )
 def test_each_state_has_its_line_and_its_buttons(changes: dict[str, Any], words: str, buttons: list[str]) -> None:
-    shown = blocks.lead_card(replace(CARD, **changes))
+    shown = cards.lead_card(replace(CARD, **changes))
     assert words in texts(shown)
     assert actions(shown) == [*buttons, names.OPEN, names.MORE]
 
 
 def test_the_card_of_somebody_who_lost_the_lead_has_nothing_left_to_press() -> None:
-    shown = blocks.lead_card(replace(CARD, state="accepted", owner_name="Ben"), elsewhere=True)
-    assert "*Reassigned* to Ben" in texts(shown)
+    shown = cards.lead_card(replace(CARD, state="accepted", owner_name="Ben"), elsewhere=True)
+    assert "*Re-assigned* to Ben" in texts(shown)
     assert actions(shown) == [names.OPEN, names.MORE]
     assert "reassign:7" not in texts(shown)
 
 
 def test_only_a_web_address_becomes_a_link() -> None:
-    assert names.OPEN not in actions(blocks.lead_card(replace(CARD, crm_url="javascript:alert(1)")))
-    assert names.OPEN not in actions(blocks.lead_card(replace(CARD, crm_url=None)))
+    assert names.OPEN not in actions(cards.lead_card(replace(CARD, crm_url="javascript:alert(1)")))
+    assert names.OPEN not in actions(cards.lead_card(replace(CARD, crm_url=None)))
 
 
 def test_a_digest_is_best_first_and_counts_what_it_leaves_out() -> None:
@@ -231,7 +279,7 @@ def test_why_puts_the_readers_own_verdict_first() -> None:
     why = Why(
         7, 9, "next in line", "wrr", "p1", AT, "system", None, verdicts, {"1": "Ada", "2": "Ben", "3": "Cleo"}, score("Replied")
     )
-    said = texts(blocks.why_answer(why, "2"))
+    said = texts(answers.why_answer(why, "2"))
     assert said.index("*You*: not asked, capacity (20 of 20 leads)") < said.index("Ada: chosen")
     assert "Cleo: could have had it, number 2 in line" in said
     assert "Score 92, tier A" in said

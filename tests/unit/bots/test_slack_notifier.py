@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bots.slack.cards import ERASED
 from bots.slack.client import NeedsMending, RateLimited, Refused
 from bots.slack.notifier import Notifier
 from connector import commands
@@ -54,6 +55,24 @@ def test_a_card_is_posted_once_and_edited_from_then_on(house: House, slack: Fake
     (edited,) = slack.messages.values()
     assert edited.edits == 1
     assert "Accepted" in str(edited.blocks)
+
+
+def test_an_erased_person_leaves_no_trace_on_a_card_and_gets_no_new_one(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int
+) -> None:
+    known = house.leads.get(lead)
+    assert known is not None
+    for destination in ("dm:1", "channel:#leads"):
+        notifier.deliver(house, card_effect(house, lead, destination), False)
+    assert known.name in str([message.blocks for message in slack.messages.values()])
+    house.leads.erase(lead)
+    for destination in ("dm:1", "channel:#leads"):
+        notifier.deliver(house, card_effect(house, lead, destination), False)
+    assert [message.text for message in slack.messages.values()] == [ERASED, ERASED]
+    for value in (known.name, *(str(value) for value in known.fields.values() if isinstance(value, str) and len(value) > 4)):
+        assert value not in str([(message.blocks, message.metadata) for message in slack.messages.values()])
+    with pytest.raises(Skippable):
+        notifier.deliver(house, card_effect(house, lead, "dm:2"), False)
 
 
 def test_an_unchanged_card_is_not_sent_again(house: House, slack: FakeSlack, notifier: Notifier, lead: int) -> None:
@@ -145,7 +164,7 @@ def test_the_card_of_the_rep_before_says_that_the_lead_went_on(
     commands.reassign(house, lead, "2", BOSS, "holiday")
     notifier.deliver(house, card_effect(house, lead), False)
     (message,) = slack.messages.values()
-    assert "*Reassigned* to Ben Rep" in str(message.blocks)
+    assert "*Re-assigned* to Ben Rep" in str(message.blocks)
     assert "lead_accept" not in str(message.blocks)
 
 
@@ -181,7 +200,7 @@ def test_an_unknown_destination_is_given_up(house: House, notifier: Notifier, le
 def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
     house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock
 ) -> None:
-    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 106)]
+    leads = [add_lead(house, clock, str(number), f"L{number}", f"l{number}@x.example") for number in range(100, 105)]
     waits = {}
     for lead in leads:
         effect = replace(card_effect(house, lead, "channel:#leads"), id=lead)
@@ -190,12 +209,12 @@ def test_a_channel_gets_three_messages_at_once_and_then_one_a_second(
         except Retriable as error:
             waits[lead] = error.delay_s
     assert len(slack.messages) == 3
-    assert list(waits.values()) == [pytest.approx(moment, abs=0.05) for moment in (1.0, 2.0, 3.0)]  # each a turn of their own
+    assert list(waits.values()) == [pytest.approx(moment, abs=0.05) for moment in (1.0, 2.0)]  # each a turn of their own
     notifier.deliver(house, card_effect(house, leads[3], "channel:#other"), False)  # another channel has its own
     for lead in leads[3:]:
         clock.sleep(1.01)
         notifier.deliver(house, replace(card_effect(house, lead, "channel:#leads"), id=lead), False)
-    assert len(slack.messages) == 7
+    assert len(slack.messages) == 6
 
 
 def test_a_newcomer_queues_behind_those_who_wait(house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock) -> None:
@@ -307,7 +326,7 @@ def test_without_a_token_nothing_is_registered(house: House, monkeypatch: pytest
     handlers: dict[EffectKind, Any] = {}
     monkeypatch.setattr(module, "HANDLERS", handlers)
     module.register(house)
-    assert set(handlers) == {EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST}
+    assert {EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST, EffectKind.SLACK_ROUNDUP} <= set(handlers)
     handlers.clear()
     house.settings = house.settings.model_copy(update={"slack": house.settings.slack.model_copy(update={"bot_token": None})})
     module.register(house)
@@ -317,3 +336,49 @@ def test_without_a_token_nothing_is_registered(house: House, monkeypatch: pytest
 def test_a_card_effect_without_a_lead_is_given_up(house: House, notifier: Notifier, lead: int) -> None:
     with pytest.raises(Fatal):
         notifier.deliver(house, replace(card_effect(house, lead), lead_id=None), False)
+
+
+@pytest.mark.parametrize(("end", "because"), [("missed", "did not take it in time"), ("reassigned", "had it before")])
+def test_the_first_card_of_the_next_rep_is_news_to_them(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int, end: str, because: str
+) -> None:
+    commands.reassign(house, lead, "2", BOSS, "on holiday")
+    with house.db.transaction():
+        house.db.run("UPDATE assignment SET closed_as = ? WHERE closed_at IS NOT NULL", end)
+    notifier.deliver(house, card_effect(house, lead, "dm:2"), False)
+    (card,) = slack.messages.values()
+    assert card.text == "New A lead (92) for you"
+    assert "*New to you*: another rep" in str(card.blocks)
+    assert because in str(card.blocks)
+    assert "Expired" not in str(card.blocks)
+
+
+@pytest.mark.parametrize("end", ["moved on", "won"])
+@pytest.mark.parametrize("destination", ["dm:1", "channel:#leads"])
+def test_a_deleted_card_that_nobody_needs_is_not_posted_again(
+    house: House, slack: FakeSlack, notifier: Notifier, lead: int, end: str, destination: str
+) -> None:
+    notifier.deliver(house, card_effect(house, lead, destination), False)
+    slack.messages.clear()
+    if end == "won":
+        commands.log_outcome(house, lead, BOSS, "won")
+    else:
+        commands.reassign(house, lead, "2", BOSS, "on holiday")
+    if (destination, end) == ("channel:#leads", "moved on"):  # the channel still has to see it
+        notifier.deliver(house, card_effect(house, lead, destination), False)
+        assert len(slack.messages) == 1
+        return
+    for _ in range(2):
+        with pytest.raises(Skippable):
+            notifier.deliver(house, card_effect(house, lead, destination), False)
+    assert slack.messages == {}
+
+
+def test_a_digest_of_very_many_leads_fits_into_what_slack_takes(
+    house: House, slack: FakeSlack, notifier: Notifier, clock: StandingClock
+) -> None:
+    ids = [add_lead(house, clock, str(n), f"L{n}", f"l{n}@x.example", Tier.D) for n in range(300, 505)]
+    notifier.deliver(house, digest_effect(house, *ids), False)
+    (message,) = slack.messages.values()
+    assert message.metadata["event_payload"]["lead_ids"] == ids[-200:]
+    assert message.text == "205 more leads for you to look at"

@@ -95,7 +95,7 @@ def test_help_and_did_you_mean_need_no_link(house: House, slack: FakeSlack) -> N
 def test_show_finds_a_lead_and_answers_with_its_card(house: House, slack: FakeSlack, lead: int, query: str) -> None:
     handle(house, command(f"show {query}"), slack)
     (answer,) = slack.answers
-    assert answer["blocks"][0]["text"]["text"] == "A lead · 92 of 100 · Jane Doe"
+    assert answer["blocks"][0]["text"]["text"] == "A lead · 92 · Jane Doe"
     assert "Jane" not in answer["text"]
 
 
@@ -284,7 +284,7 @@ def test_a_lead_that_nobody_holds_is_nobodys_to_accept_or_pass(house: House, sla
     handle(house, click(names.ACCEPT, lead), slack)
     assert "it waits for the next free rep" in slack.said
     handle(house, click(names.PASS_ON, lead), slack)
-    assert slack.said == "Nobody holds this lead now: there is nothing to pass."
+    assert slack.said == "Nobody holds this lead now: nobody can pass it."
 
 
 @pytest.mark.parametrize("outcome", [Outcome.WON, Outcome.LOST])
@@ -396,3 +396,14 @@ def test_payloads_cut_short_break_nothing(house: House, slack: FakeSlack, payloa
 def test_the_removal_of_the_app_is_reported(house: House, slack: FakeSlack, capsys: pytest.CaptureFixture[str]) -> None:
     handle(house, {"type": "event_callback", "event": {"type": "app_uninstalled"}}, slack)
     assert "slack.app_removed" in capsys.readouterr().out
+
+
+def test_an_answer_links_no_name_by_itself(house: House, slack: FakeSlack, clock: StandingClock) -> None:
+    """A name that is a bare address, or a channel's, stays a name."""
+    lead = add_lead(house, clock, "77", "evil.example #general", "e@x.example")
+    handle(house, click(names.ACCEPT, lead), slack)
+    handle(house, command("help"), slack)
+    for answer in slack.answers:
+        texts = [block["text"] for block in answer["blocks"]]
+        assert all(text["verbatim"] is True and len(text["text"]) <= 3000 for text in texts)
+        assert "".join(text["text"] for text in texts).replace("\n", "") == answer["text"].replace("\n", "")
