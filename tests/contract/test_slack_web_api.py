@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bots.slack import blocks, names
+from bots.slack import blocks, board, cards, forms, lists, names
 from bots.slack.client import SlackApi
+from connector.commands import Candidate
 from connector.http import Unsure
+from connector.pipeline.overview import Accuracy, Standing
 from leads.enums import Tier
 from tests.unit.bots.test_slack_blocks import CARD
 
@@ -56,15 +58,28 @@ CARDS = [
     replace(CARD, tier=Tier.UNKNOWN, score=None, title=None, company=None, owner_id=None, owner_name=None, state="waiting"),
 ]
 
+ADA = Standing("1", "Ada <!here>", 7, 6, 92.5, 2, 5, 1.4)
+SCORES = Accuracy(5, 0.12, 0.24, {Tier.A: (2, 3), Tier.D: (0, 2)})
+BEN = Candidate("2", "Ben", 3, 10, "capacity: 10 of 10 open leads")
+
 CALLS: dict[str, Callable[[SlackApi], object]] = {
-    "post": lambda api: [api.post("C1", blocks.card_text(card, personal=True), blocks.lead_card(card), METADATA) for card in CARDS],
-    "edit": lambda api: [api.edit("C1", "1.1", "text", blocks.lead_card(card), METADATA) for card in CARDS],
+    "post": lambda api: [api.post("C1", cards.card_text(card, personal=True), cards.lead_card(card), METADATA) for card in CARDS],
+    "edit": lambda api: [api.edit("C1", "1.1", "text", cards.lead_card(card), METADATA) for card in CARDS],
     "digest": lambda api: api.post("C1", blocks.digest_text(3), blocks.digest(CARDS), METADATA),
-    "whisper": lambda api: api.whisper("C1", "U1", "text", blocks.lead_card(CARD)),
+    "whisper": lambda api: api.whisper("C1", "U1", "text", cards.lead_card(CARD)),
     "whisper text only": lambda api: api.whisper("C1", "U1", "text"),
+    "roundup": lambda api: api.post("C1", lists.roundup_text(3), lists.roundup(CARDS), METADATA),
+    "reply in a thread": lambda api: api.post("C1", "text", cards.lead_card(CARD), METADATA, "1.1"),
+    "leaderboard": lambda api: api.post("C1", board.TEXT, board.board([ADA], SCORES), METADATA),
+    "home": lambda api: api.publish_home("U1", {"type": "home", "blocks": board.board([ADA], SCORES)}),
     "open_dm": lambda api: api.open_dm("U1"),
-    "pass form": lambda api: api.open_form("1.2.x", blocks.pass_form(CARD, "{}")),
-    "reassign form": lambda api: api.open_form("1.2.x", blocks.reassign_form(CARD, {"2": "Ben"}, "{}")),
+    "pass form": lambda api: api.open_form("1.2.x", forms.pass_form(CARD, "{}")),
+    "reassign form": lambda api: api.open_form("1.2.x", forms.reassign_form(CARD, [BEN], "{}")),
+    "outcome form": lambda api: api.open_form("1.2.x", forms.outcome_form(CARD, "{}")),
+    "wrong score form": lambda api: api.open_form("1.2.x", forms.wrong_form(CARD, "{}")),
+    "caps form": lambda api: api.open_form("1.2.x", forms.caps_form("Ada", {"capacity": 3}, "{}")),
+    "days off form": lambda api: api.open_form("1.2.x", forms.pto_form("Ada", "{}")),
+    "link form": lambda api: api.open_form("1.2.x", forms.link_form([("2", "Ben")], "{}")),
 }
 
 

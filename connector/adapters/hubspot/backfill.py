@@ -36,7 +36,7 @@ class ContactReader:
         self._external_id_property = external_id_property
         own = [external_id_property] if external_id_property else []
         self._properties = list(dict.fromkeys([*words.FIELDS, *words.ALSO_READ, *words.ENGAGEMENTS, *extra_properties, *own]))
-        self._with_history = [*words.ENGAGEMENTS, "lifecyclestage", "hs_lead_status"]
+        self._with_history = [*words.ENGAGEMENTS, *words.SAID, "lifecyclestage", "hs_lead_status"]
 
     def by_ids(self, ids: Sequence[str]) -> list[LeadChange]:
         """The contacts as they are now; unknown ids are left out."""

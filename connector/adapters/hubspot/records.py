@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from connector.adapters.hubspot import words
 from connector.adapters.hubspot.companions import add_company, deal_amount, deals_ending
 from connector.clock import to_ms
 from connector.errors import Retriable
+from connector.reading import MESSAGE_LIMIT, read_link, read_text
 from leads.enums import ChangeKind, Outcome
 from leads.records import EngagementEvent, LeadChange, RepRecord
 
@@ -107,7 +108,19 @@ def _engagements(contact: str, properties: Mapping[str, Any], histories: Mapping
             key = words.engagement_key(contact, name, moment)
             if key not in seen:
                 seen.add(key)
-                yield EngagementEvent(key, kind, moment, external_id=contact)
+                yield _said(EngagementEvent(key, kind, moment, external_id=contact), name, histories)
+
+
+def _said(event: EngagementEvent, name: str, histories: Mapping[str, History]) -> EngagementEvent:
+    """The act with what another property says of it at the same moment: the page seen, the words written."""
+    what, said_in = words.SAID_WITH.get(name, ("", ""))
+    for entry in histories.get(said_in) or ():
+        if entry.get("value") and words.read_iso(entry["timestamp"]) == event.occurred_at:
+            if what == "text":
+                return replace(event, text=read_text(entry["value"], MESSAGE_LIMIT))
+            value = read_link(entry["value"]) if what == "url" else read_text(entry["value"], 300)
+            return replace(event, properties={what: value})
+    return event
 
 
 def _ended(

@@ -10,24 +10,19 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from connector.adapters.hubspot import words
 from connector.clock import to_ms
 from connector.errors import BadSignature, Stale
-from connector.ports import Answer, Delivery
-from connector.reading import (
-    content_key,
-    delivery_key,
-    read_batch,
-    read_id,
-    read_moment,
-    read_text,
-)
+from connector.ports import Delivery
+from connector.reading import content_key, read_id, read_moment, read_text
+from connector.receiving import ReadingReceiver
+from connector.signatures import matches, read_stamp
 from leads.enums import ChangeKind, ChangeOrigin
-from leads.records import EngagementEvent, InboundEvent, LeadChange, UnrecognisedEvent
+from leads.records import EngagementEvent, InboundEvent, LeadChange
 
 #: HubSpot signs the URI with these escapes decoded, and no others.
 ESCAPES: Final[Mapping[str, str]] = {
@@ -57,12 +52,6 @@ def decode_listed(url: str) -> str:
     return _ESCAPE.sub(lambda match: ESCAPES[match.group().upper()], url) if "%" in url else url
 
 
-def _matches(given: str, made: Iterable[bytes]) -> bool:
-    """Whether one of the signatures `made` is the one `given`, compared in constant time."""
-    wanted = given.encode("utf-8", "replace")
-    return any(hmac.compare_digest(one, wanted) for one in made)
-
-
 def _association_ends(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Which kinds of record an association joins: CONTACT_TO_DEAL, or the two type ids of the generic format."""
     left, _, right = str(entry.get("associationType", "")).lower().partition("_to_")
@@ -72,8 +61,11 @@ def _association_ends(entry: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-class HubSpotReceiver:
+class HubSpotReceiver(ReadingReceiver):
     """Verifies and reads one connection's deliveries. `secrets` are the app's live client secrets, newest first."""
+
+    prefix = "hs"
+    repeat_changes = REPEAT_CHANGES
 
     def __init__(
         self,
@@ -99,44 +91,21 @@ class HubSpotReceiver:
             raise BadSignature("The request carries no HubSpot signature of an accepted version.")
         # v1 and v2 carry no time: a repeat is caught by the delivery and event keys instead
         signed = delivery.body if version == "v1" else f"{delivery.method}{delivery.url}".encode() + delivery.body
-        if not _matches(given, (hashlib.sha256(secret + signed).hexdigest().encode() for secret in self._secrets)):
+        if not matches(given, (hashlib.sha256(secret + signed).hexdigest().encode() for secret in self._secrets)):
             raise BadSignature("The HubSpot signature is wrong.")
         return True
 
     def _verify_v3(self, delivery: Delivery, given: str, now: datetime) -> None:
         stamp = delivery.headers.get("x-hubspot-request-timestamp", "")
-        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 16):
-            raise BadSignature("The request time of the HubSpot signature is missing or not a number.")
+        moment_ms = read_stamp(stamp, "HubSpot")
         signed = f"{delivery.method}{decode_listed(delivery.url)}".encode() + delivery.body + stamp.encode()
-        if not _matches(given, (base64.b64encode(hmac.digest(secret, signed, "sha256")) for secret in self._secrets)):
+        if not matches(given, (base64.b64encode(hmac.digest(secret, signed, "sha256")) for secret in self._secrets)):
             raise BadSignature("The HubSpot signature is wrong.")
-        if abs(to_ms(now) - int(stamp)) > WINDOW_MS:
+        if abs(to_ms(now) - moment_ms) > WINDOW_MS:
             raise Stale("The HubSpot request is outside the five-minute window.")
 
-    def delivery_key(self, delivery: Delivery) -> str:
-        return delivery_key(delivery.body)
-
-    def handshake(self, delivery: Delivery) -> Answer | None:
-        return None
-
-    def acknowledgement(self, delivery: Delivery) -> Answer:
-        return Answer()
-
-    def events(self, delivery: Delivery) -> Sequence[InboundEvent]:
-        """Every event of the batch in the order given; repeats keep their key, so that the store drops them."""
-        try:
-            entries = read_batch(delivery.body)
-        except ValueError as error:
-            return [UnrecognisedEvent(delivery_key(delivery.body), f"body: {error}")]
-        return [self._event(entry) for entry in entries]
-
-    def _event(self, entry: Any) -> InboundEvent:
-        try:
-            if not isinstance(entry, dict):
-                raise ValueError("not an object")
-            return self._read(entry)
-        except ValueError as error:
-            return UnrecognisedEvent(content_key("hs?", entry, REPEAT_CHANGES), str(error))
+    def read(self, entry: Mapping[str, Any], delivery: Delivery) -> Sequence[InboundEvent]:
+        return [self._read(entry)]
 
     def _read(self, entry: Mapping[str, Any]) -> InboundEvent:
         about, _, what = str(entry.get("subscriptionType", "")).partition(".")

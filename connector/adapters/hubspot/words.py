@@ -35,6 +35,13 @@ FIELDS: Final[Mapping[str, str]] = {
     "lifecyclestage": "lifecycle_stage",
     "hubspot_owner_id": "owner_id",
     "hs_email_optout": "email_consent",
+    # contact properties of the tenant's own, named as our fields are
+    "product": "product",
+    "income_bracket": "income_bracket",
+    "age_range": "age_range",
+    "family": "family",
+    "credit_band": "credit_band",
+    "employment": "employment",
 }
 
 #: Property of the primary company → canonical field, used where the contact itself is silent.
@@ -49,12 +56,11 @@ COMPANY_FIELDS: Final[Mapping[str, str]] = {
     "state": "region",
     "city": "city",
     "zip": "postcode",
+    "hubspot_owner_id": "account_owner_id",
 }
 
 #: Properties that say who a contact is. Their history tells what was known when the contact was made.
-PROFILE: Final = tuple(
-    name for name in FIELDS if name not in ("lifecyclestage", "hs_lead_status", "hubspot_owner_id", "hs_email_optout")
-)
+PROFILE: Final = tuple(name for name in FIELDS if name not in ("lifecyclestage", "hs_lead_status", "hubspot_owner_id"))
 
 #: Dated contact properties that say that something was done. Each value they ever had is one engagement.
 ENGAGEMENTS: Final[Mapping[str, EngagementKind]] = {
@@ -66,7 +72,38 @@ ENGAGEMENTS: Final[Mapping[str, EngagementKind]] = {
     "recent_conversion_date": EngagementKind.FORM_SUBMITTED,
     "hs_analytics_last_visit_timestamp": EngagementKind.PAGE_VIEWED,
     "engagements_last_meeting_booked": EngagementKind.MEETING_BOOKED,
+    "notes_last_contacted": EngagementKind.CONTACTED,  # the last call, one-to-one e-mail or meeting logged on the record
+    # HubSpot dates no property with these on a contact; a tenant's workflow may, in properties of the tenant's own
+    **{
+        f"last_{kind.value}": kind
+        for kind in (
+            EngagementKind.EMAIL_DELIVERED,
+            EngagementKind.EMAIL_BOUNCED,
+            EngagementKind.UNSUBSCRIBED,
+            EngagementKind.RESUBSCRIBED,
+            EngagementKind.CONTENT_DOWNLOADED,
+            EngagementKind.VIDEO_WATCHED,
+            EngagementKind.MEETING_ATTENDED,
+            EngagementKind.MEETING_MISSED,
+            EngagementKind.PROPOSAL_VIEWED,
+            EngagementKind.MESSAGE_RECEIVED,
+            EngagementKind.CALL_ANSWERED,
+            EngagementKind.CALL_MISSED,
+            EngagementKind.PRODUCT_USED,
+            EngagementKind.LISTING_VIEWED,
+            EngagementKind.SEARCHED,
+        )
+    },
 }
+
+#: Dated property → (what the act then says, the property whose value of the same moment says it). Read from histories alone.
+SAID_WITH: Final[Mapping[str, tuple[str, str]]] = {
+    "hs_analytics_last_visit_timestamp": ("url", "hs_analytics_last_url"),
+    "last_message_received": ("text", "last_message"),
+    "last_listing_viewed": ("listing", "last_listing"),
+    "last_searched": ("query", "last_search"),
+}
+SAID: Final = tuple(said for _, said in SAID_WITH.values())
 
 #: Read with every contact beside FIELDS.
 ALSO_READ: Final = (
@@ -87,6 +124,7 @@ OURS: Final = frozenset({SCORE, TIER, REASONS, ROUTED_BECAUSE})
 NOT_EXTRA: Final = (
     OURS
     | frozenset(ENGAGEMENTS)
+    | frozenset(SAID)
     | {
         "createdate",
         "lastmodifieddate",

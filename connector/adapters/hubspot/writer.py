@@ -18,7 +18,15 @@ from leads.enums import LifecycleStage, Tier
 
 #: HubSpot's own bounds are wider; a column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
-PRESENT: Final = ("hubspot_owner_id", "lifecyclestage", words.SCORE, words.TIER, words.REASONS, words.ROUTED_BECAUSE)
+PRESENT: Final = (
+    "hubspot_owner_id",
+    "lifecyclestage",
+    "hs_lead_status",
+    words.SCORE,
+    words.TIER,
+    words.REASONS,
+    words.ROUTED_BECAUSE,
+)
 
 
 class HubSpotWriter:
@@ -87,6 +95,7 @@ def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str
     """(HubSpot property, value as text, canonical name) of what is not yet as wanted."""
     wanted = [
         ("hubspot_owner_id", write.owner_id, "owner_id"),
+        ("hs_lead_status", write.lead_status and write.lead_status.upper(), "lead_status"),
         (words.SCORE, None if write.score is None else str(write.score), "score"),
         (words.TIER, None if write.tier in (None, Tier.UNKNOWN) else write.tier.value.upper(), "tier"),
         (words.REASONS, write.reasons and write.reasons[:REASONS_LIMIT], "reasons"),

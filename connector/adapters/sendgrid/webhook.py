@@ -11,18 +11,20 @@ import binascii
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
-from connector.errors import BadSignature, Configuration, Stale
-from connector.ports import Answer, Delivery
-from connector.reading import content_key, delivery_key, read_batch, read_moment, read_text, read_value
+from connector.errors import BadSignature, Configuration
+from connector.machines import is_machine
+from connector.ports import Delivery
+from connector.reading import id_key, read_facts, read_link, read_moment, read_text
+from connector.receiving import ReadingReceiver
+from connector.signatures import check_age, read_stamp
 from leads.enums import EngagementKind
-from leads.records import EngagementEvent, FieldValue, InboundEvent, UnrecognisedEvent
+from leads.records import EngagementEvent, FieldValue, InboundEvent
 
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"
 TIMESTAMP: Final = "x-twilio-email-event-webhook-timestamp"
@@ -72,20 +74,10 @@ def read_public_key(text: str) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def read_link(url: object) -> str | None:
-    """Host and path of a link. What may name a person goes: query, fragment, parts of the path with an address, mailto:."""
-    try:
-        parts = urlsplit(str(url))
-        if parts.scheme not in ("http", "https"):
-            return read_text(parts.scheme, 20)
-        path = "/".join("*" if "@" in unquote(part) else part for part in parts.path.split("/"))
-        return read_text(f"{(parts.hostname or '').lower()}{path}", 300)
-    except ValueError:
-        return None
-
-
-class SendGridReceiver:
+class SendGridReceiver(ReadingReceiver):
     """Verifies and reads one connection's deliveries. `keys` are the live verification keys, newest first."""
+
+    prefix = "sg"
 
     def __init__(self, keys: Sequence[ec.EllipticCurvePublicKey], window_s: float = WINDOW_S) -> None:
         self._keys = tuple(keys)
@@ -95,16 +87,14 @@ class SendGridReceiver:
     def verify(self, delivery: Delivery, now: datetime) -> bool:
         """True when one live key made the signature. `window_s` = 0 takes any age."""
         stamp = delivery.headers.get(TIMESTAMP, "")
-        if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 16):
-            raise BadSignature("The SendGrid timestamp is missing or not a number.")
+        signed_at = read_stamp(stamp, "SendGrid")
         try:
             signature = base64.b64decode(delivery.headers.get(SIGNATURE, "").encode(), validate=True)
         except binascii.Error:
             raise BadSignature("The SendGrid signature is not base64.") from None
         if not self._signed(signature, stamp.encode() + delivery.body):
             raise BadSignature("The SendGrid signature is wrong.")
-        if self._window_s and abs(now.timestamp() - int(stamp)) > self._window_s:
-            raise Stale("The SendGrid request is outside the replay window.")
+        check_age(signed_at, now, self._window_s, "SendGrid")
         return True
 
     def _signed(self, signature: bytes, signed: bytes) -> bool:
@@ -116,30 +106,8 @@ class SendGridReceiver:
             return True
         return False
 
-    def delivery_key(self, delivery: Delivery) -> str:
-        return delivery_key(delivery.body)
-
-    def handshake(self, delivery: Delivery) -> Answer | None:
-        return None
-
-    def acknowledgement(self, delivery: Delivery) -> Answer:
-        return Answer()
-
-    def events(self, delivery: Delivery) -> Sequence[InboundEvent]:
-        """Every event of the batch in the order given."""
-        try:
-            entries = read_batch(delivery.body)
-        except ValueError as error:
-            return [UnrecognisedEvent(delivery_key(delivery.body), f"body: {error}")]
-        return [self._event(entry) for entry in entries]
-
-    def _event(self, entry: Any) -> InboundEvent:
-        try:
-            if not isinstance(entry, dict):
-                raise ValueError("not an object")
-            return _read(entry)
-        except ValueError as error:
-            return UnrecognisedEvent(content_key("sg?", entry), str(error))
+    def read(self, entry: Mapping[str, Any], delivery: Delivery) -> Sequence[InboundEvent]:
+        return [_read(entry)]
 
 
 def _read(entry: Mapping[str, Any]) -> EngagementEvent:
@@ -150,27 +118,17 @@ def _read(entry: Mapping[str, Any]) -> EngagementEvent:
     if email is None:
         raise ValueError("no e-mail address")
     return EngagementEvent(
-        event_key=_key(entry),
+        event_key=id_key("sg", entry.get("sg_event_id"), entry),  # unique for ever; old accounts and test posts lack it
         kind=kind,
         occurred_at=read_moment(entry.get("timestamp")),
         email=email,
-        machine=str(entry.get("sg_machine_open")).lower() == "true",
+        machine=str(entry.get("sg_machine_open")).lower() == "true" or is_machine(kind, entry.get("useragent"), entry.get("ip")),
         properties=_properties(entry),
     )
 
 
-def _key(entry: Mapping[str, Any]) -> str:
-    """`sg_event_id` is unique for ever; without it (old accounts, test posts) the content decides."""
-    given = read_text(entry.get("sg_event_id"), 200)
-    if given is None:
-        return content_key("sg", entry)
-    return f"sg:{given}" if len(given) <= 60 else content_key("sg", given)
-
-
 def _properties(entry: Mapping[str, Any]) -> dict[str, FieldValue]:
-    kept: dict[str, FieldValue] = {
-        name: read_value(entry[given], 300) for given, name in KEPT.items() if entry.get(given) not in (None, "")
-    }
+    kept = read_facts(entry, KEPT)
     if entry.get("url"):
         kept["url"] = read_link(entry["url"])
     category = entry.get("category")

@@ -11,7 +11,7 @@ from connector.adapters.hubspot.batches import read_row_errors
 from connector.adapters.hubspot.records import read_contact, read_owner
 from connector.adapters.hubspot.webhook import decode_listed
 from connector.errors import Fatal, Retriable, Skippable
-from leads.enums import STAGE_ORDER, LifecycleStage, Outcome
+from leads.enums import STAGE_ORDER, EngagementKind, LifecycleStage, Outcome
 from leads.fields import CANONICAL
 
 
@@ -141,3 +141,21 @@ def test_row_errors() -> None:
         "": Fatal,
     }
     assert not any("grace" in str(error) for error in found.values())
+
+
+def test_a_logged_contact_is_an_act_of_ours_and_the_companys_owner_is_the_accounts() -> None:
+    record = {
+        "id": "51",
+        "properties": {
+            "createdate": "2026-03-01T10:00:00Z",
+            "lastmodifieddate": "2026-03-02T10:00:00Z",
+            "hubspot_owner_id": "100",
+            "notes_last_contacted": "2026-03-02T09:30:00Z",
+        },
+    }
+    contact = read_contact(record, company={"name": "Navy", "hubspot_owner_id": "101"})
+    assert [(act.kind, act.occurred_at) for act in contact.engagements] == [
+        (EngagementKind.CONTACTED, datetime(2026, 3, 2, 9, 30, tzinfo=UTC))
+    ]
+    assert (contact.now.fields["owner_id"], contact.now.fields["account_owner_id"]) == ("100", "101")
+    assert "notes_last_contacted" not in contact.now.extra

@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 from connector.reading import (
     TEXT_LIMIT,
     content_key,
+    id_key,
+    nest_form,
     read_batch,
+    read_email,
+    read_form,
     read_id,
+    read_link,
     read_moment,
+    read_multipart,
     read_number,
     read_text,
+    read_time,
     read_value,
 )
 
@@ -94,3 +101,77 @@ def test_content_key() -> None:
     assert one != content_key("y", {"a": 1, "b": [1, 2]})
     assert len(one) < 64
     assert content_key("x", {"a": "\ud800"})
+
+
+def test_form() -> None:
+    assert read_form(b"a=1&b=%C3%A9+x&a=2&c=") == {"a": "2", "b": "é x", "c": ""}
+    for bad in (b"", b"abc", b"\xff=1", b"&".join(b"a%d=1" % number for number in range(501))):
+        with pytest.raises(ValueError, match=r"form|UTF-8"):
+            read_form(bad)
+
+
+def test_nested_form() -> None:
+    fields = {"type": "x", "data[email]": "a@b.c", "data[merges][FNAME]": "Ada", "data": "lost", "odd[": "y"}
+    assert nest_form(fields) == {"type": "x", "data": {"email": "a@b.c", "merges": {"FNAME": "Ada"}}, "odd": {"": "y"}}
+
+
+@given(st.dictionaries(st.text("ab[]", max_size=8), st.text(max_size=3), max_size=6))
+def test_any_names_nest(fields: dict[str, str]) -> None:
+    assert isinstance(nest_form(fields), dict)
+
+
+@given(st.binary(max_size=200), st.text(max_size=60))
+def test_any_multipart_is_read_or_refused(body: bytes, boundary: str) -> None:
+    try:
+        assert isinstance(read_multipart(body, f"multipart/form-data; boundary={boundary}"), dict)
+    except ValueError as error:
+        assert len(str(error)) < 40
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "2026-11-18T11:06:40Z",
+        "2026-11-18T12:06:40+01:00",
+        "2026-11-18 11:06:40",
+        1795000000,
+        "1795000000",
+        1795000000000,
+        1795000000.0,
+    ],
+)
+def test_time(said: object) -> None:
+    assert read_time(said) == datetime(2026, 11, 18, 11, 6, 40, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", [None, "", "soon", "1969-12-31T00:00:00Z", True, [], -5, "0001-01-01T00:00:00+14:00", "9" * 30])
+def test_no_time(said: object) -> None:
+    with pytest.raises(ValueError, match="no moment"):
+        read_time(said)
+
+
+def test_email() -> None:
+    assert read_email(" Ada <ada@example.com> ") == "ada@example.com"
+    for bad in (None, "", "nobody", 7, "Ada <>"):
+        with pytest.raises(ValueError, match="no e-mail"):
+            read_email(bad)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://WWW.example.com/a/b?u=ada@example.com#x", "www.example.com/a/b"),
+        ("https://example.com/u/ada%40example.com/x", "example.com/u/*/x"),
+        ("mailto:ada@example.com", "mailto"),
+        ("https://user:pass@example.com/a", "example.com/a"),
+        ("https://[", None),
+    ],
+)
+def test_link(url: str, kept: str | None) -> None:
+    assert read_link(url) == kept
+
+
+def test_id_key() -> None:
+    assert id_key("x", 7, {}) == "x:7"
+    assert id_key("x", None, {"a": 1}) == id_key("x", True, {"a": 1}) == content_key("x", {"a": 1})
+    assert len(id_key("x", "y" * 500, {})) < 64
