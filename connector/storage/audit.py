@@ -16,6 +16,7 @@ from typing import Any
 from connector.clock import Clock, to_ms
 from connector.storage.db import Database
 from connector.storage.models import Audit
+from connector.storage.spelled import insert
 from connector.vault import PersonSeal, Vault
 
 GENESIS = "0" * 64
@@ -58,9 +59,8 @@ class AuditTrail:
         if detail is not None:
             sealed = person.seal_json(dict(detail)) if person else self._vault.seal_json(dict(detail), b"audit")
         with self._db.transaction():
-            Audit.insert(
-                at=self._clock.now(), actor=actor, action=action, subject=subject, lead_id=lead_id, reason=reason, detail=sealed
-            ).execute()
+            act = {"actor": actor, "action": action, "subject": subject, "lead_id": lead_id, "reason": reason, "detail": sealed}
+            insert(self._db, Audit, {**act, "at": self._clock.now()})
 
     def seal(self) -> int:
         """Chain up to one segment of rows that have no hash yet; returns how many. Safe to call from several processes."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import peewee
-from peewee import fn
+from peewee import SQL, fn
 
 from connector.errors import Retriable
 from connector.storage.db import Database, tuples
+from connector.storage.effects import OPEN
 from connector.storage.models import DeadLetter, Decision, Effect, Inbox, Lead, Score
 
 
@@ -43,9 +44,8 @@ def take_census(db: Database, now: datetime) -> Census:
 def _count(now: datetime) -> Census:
     unscored = Lead.routable & (Lead.scored_version < Lead.version)
     unallocated = Lead.routable & (Lead.allocated_version < Lead.scored_version)
-    waiting = (Effect.state == "pending") | (Effect.state == "sending")
     pending = Inbox.state == "pending"
-    outbox = Effect.select(Effect.destination, fn.COUNT(Effect.id), fn.MIN(Effect.due_at)).where(waiting)
+    outbox = Effect.select(Effect.destination, fn.COUNT(Effect.id), fn.MIN(Effect.due_at)).where(SQL(OPEN))
     effects = tuples(outbox.group_by(Effect.destination))
     letters = DeadLetter.select(DeadLetter.queue, fn.COUNT(DeadLetter.id)).where(DeadLetter.state == "open")
     oldest = {

@@ -26,11 +26,15 @@ class MomentField(BigIntegerField):
         return None if value is None else from_ms(value)
 
 
+#: Made once: `json.dumps` makes one a call.
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
 class JsonField(TextField):
     """A small JSON document kept as text."""
 
     def db_value(self, value: Any) -> str | None:
-        return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return None if value is None else ENCODER.encode(value)
 
     def python_value(self, value: str | None) -> Any:
         return None if value is None else json.loads(value)

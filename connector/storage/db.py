@@ -37,16 +37,31 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction in this thread; a nested one joins as a savepoint. On SQLite it takes the write lock at once.
+        """A transaction in this thread; a nested one joins the outer. On SQLite it takes the write lock at once.
 
         Raises `Retriable` when the database is locked or out of reach.
         """
+        if self.raw.in_transaction():
+            yield
+            return
         with self.turn(), self.connected():
             try:
                 with self.raw.atomic():
                     yield
             except peewee.OperationalError as error:
                 raise Retriable(f"The database did not answer ({type(error).__name__}).") from error
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """A part of this thread's transaction that can fail alone: what it did is taken back, the rest stands.
+
+        Raises `Retriable` when the database is locked or out of reach.
+        """
+        try:
+            with self.raw.savepoint():
+                yield
+        except peewee.OperationalError as error:
+            raise Retriable(f"The database did not answer ({type(error).__name__}).") from error
 
     def turn(self) -> AbstractContextManager[None]:
         """The turn at writing, on SQLite; PostgreSQL needs none. See `connector.storage.turns`."""
@@ -108,6 +123,11 @@ class Database:
         self.raw.close_all()
         if self._turns:
             self._turns.close()
+
+
+def is_there(url: str) -> bool:
+    """Whether the database may be there already: an SQLite file that exists, or any server."""
+    return not url.startswith("sqlite:") or _sqlite_path(url).exists()
 
 
 def marks(values: Sized) -> str:

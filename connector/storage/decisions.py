@@ -9,13 +9,16 @@ from typing import Any
 
 from peewee import fn
 
-from connector.clock import Clock
+from allocation.rep import Taken
+from connector.clock import Clock, to_ms
 from connector.storage.columns import is_id
 from connector.storage.db import Database, tuples
 from connector.storage.models import Assignment as AssignmentRow
 from connector.storage.models import Decision as Row
 from connector.storage.models import Rotation as RotationRow
-from leads.enums import DecisionOutcome
+from connector.storage.recent_leads import RecentLeads
+from connector.storage.spelled import first, insert, rows, set_where, upsert
+from leads.enums import DecisionOutcome, Tier
 from leads.results import Decision
 
 
@@ -49,6 +52,16 @@ class Assignment:
     accepted_at: datetime | None
     closed_at: datetime | None
     closed_as: str | None
+    contacted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What every rep carries: open leads, the same by tier, and when they were given which tier lately. By rep id."""
+
+    open: Mapping[str, int]
+    by_tier: Mapping[str, Mapping[Tier, int]]
+    recent: Mapping[str, Sequence[Taken]]
 
 
 class Decisions:
@@ -56,6 +69,7 @@ class Decisions:
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db, self._clock = db, clock
+        self._recent = RecentLeads(db)
 
     def lock_roster(self) -> None:
         """Let no other decision read load and rotation until this transaction ends. SQLite's write lock does so already."""
@@ -72,37 +86,34 @@ class Decisions:
         reason: str | None = None,
     ) -> int:
         """Store a decision; returns its id."""
-        row = Row.create(
-            lead_id=lead_id,
-            score_id=score_id,
-            outcome=decision.outcome.value,
-            rep_id=int(decision.rep_id) if decision.rep_id else None,
-            method=decision.method,
-            policy_version=decision.policy_version,
-            because=decision.because,
-            record=dict(record),
-            actor=actor,
-            reason=reason,
-            at=decision.at,
-        )
-        return int(row.id)
+        values = {
+            "lead_id": lead_id,
+            "score_id": score_id,
+            "outcome": decision.outcome.value,
+            "rep_id": int(decision.rep_id) if decision.rep_id else None,
+            "method": decision.method,
+            "policy_version": decision.policy_version,
+            "because": decision.because,
+            "record": dict(record),
+            "actor": actor,
+            "reason": reason,
+            "at": decision.at,
+        }
+        return insert(self._db, Row, values)
 
     def get(self, decision_id: int) -> StoredDecision | None:
-        with self._db.connected():
-            row = Row.get_or_none(Row.id == decision_id)
-            return _decision(row) if row else None
+        row = first(self._db, Row, "WHERE id = ?", decision_id)
+        return _decision(row) if row else None
 
     def newest(self, lead_id: int) -> StoredDecision | None:
         """The decision that stands."""
         if not is_id(lead_id):
             return None
-        with self._db.connected():
-            row = Row.select().where(Row.lead_id == lead_id).order_by(Row.id.desc()).first()
-            return _decision(row) if row else None
+        row = first(self._db, Row, "WHERE lead_id = ? ORDER BY id DESC", lead_id)
+        return _decision(row) if row else None
 
     def of_lead(self, lead_id: int) -> Sequence[StoredDecision]:
-        with self._db.connected():
-            return [_decision(row) for row in Row.select().where(Row.lead_id == lead_id).order_by(Row.id)]
+        return [_decision(row) for row in rows(self._db, Row, "WHERE lead_id = ? ORDER BY id", lead_id)]
 
     def since(self, at: datetime | None, after_id: int, limit: int) -> Sequence[StoredDecision]:
         """Decisions in order of id, for paging."""
@@ -115,19 +126,20 @@ class Decisions:
     # -- assignments
 
     def open_assignment(self, lead_id: int) -> Assignment | None:
-        with self._db.connected():
-            row = AssignmentRow.get_or_none((AssignmentRow.lead_id == lead_id) & AssignmentRow.closed_at.is_null())
-            return _assignment(row) if row else None
+        row = first(self._db, AssignmentRow, "WHERE lead_id = ? AND closed_at IS NULL", lead_id)
+        return _assignment(row) if row else None
 
-    def assign(self, lead_id: int, rep_id: str, decision_id: int, at: datetime, closed_as: str = "reassigned") -> None:
-        """Give the lead to a rep, closing whatever assignment was open."""
-        self.close(lead_id, at, closed_as)
-        AssignmentRow.create(lead_id=lead_id, rep_id=int(rep_id), decision_id=decision_id, opened_at=at)
+    def assign(self, lead_id: int, rep_id: str, decision_id: int, at: datetime, tier: Tier = Tier.UNKNOWN) -> int:
+        """Give the lead to a rep, closing whatever assignment was open; returns the new assignment's id."""
+        self.close(lead_id, at, "reassigned")
+        self._recent.forget(at)
+        held = {"lead_id": lead_id, "rep_id": int(rep_id), "decision_id": decision_id, "opened_at": at, "tier": tier.value}
+        return insert(self._db, AssignmentRow, held)
 
     def close(self, lead_id: int, at: datetime, closed_as: str) -> bool:
         with self._db.transaction():
-            query = AssignmentRow.update({AssignmentRow.closed_at: at, AssignmentRow.closed_as: closed_as})
-            return bool(query.where((AssignmentRow.lead_id == lead_id) & AssignmentRow.closed_at.is_null()).execute())
+            ended = {"closed_at": at, "closed_as": closed_as}
+            return bool(set_where(self._db, AssignmentRow, ended, "lead_id = ? AND closed_at IS NULL", lead_id))
 
     def accept(self, assignment_id: int, at: datetime) -> bool:
         """Mark as accepted; false when it was accepted already or is no longer open."""
@@ -137,38 +149,68 @@ class Decisions:
             )
             return bool(query.execute())
 
+    def take_back_accept(self, lead_id: int) -> None:
+        """The open assignment is not accepted after all."""
+        set_where(self._db, AssignmentRow, {"accepted_at": None}, "lead_id = ? AND closed_at IS NULL", lead_id)
+
+    def take_back_contact(self, lead_id: int, at: datetime) -> None:
+        """What was noted at this moment as the touch by whoever holds the lead was none after all."""
+        noted = "lead_id = ? AND closed_at IS NULL AND contacted_at = ?"
+        set_where(self._db, AssignmentRow, {"contacted_at": None}, noted, lead_id, to_ms(at))
+
+    def take_back_pass(self, lead_id: int, rep_id: str) -> None:
+        """The rep did not pass the lead after all: it may come to them again."""
+        passed = "lead_id = ? AND rep_id = ? AND closed_as = 'passed'"
+        set_where(self._db, AssignmentRow, {"closed_as": "undone"}, passed, lead_id, int(rep_id))
+
+    def held_by(self, rep_id: str) -> list[int]:
+        """Ids of the leads that a rep holds now, oldest first."""
+        held = "SELECT lead_id FROM assignment WHERE rep_id = ? AND closed_at IS NULL ORDER BY opened_at, id"
+        with self._db.connected():
+            return [lead_id for (lead_id,) in self._db.run(held, int(rep_id)).fetchall()]
+
+    def contacted(self, assignment_id: int, at: datetime) -> bool:
+        """Whoever holds the lead has spoken to the person; false when that was known."""
+        return bool(set_where(self._db, AssignmentRow, {"contacted_at": at}, "id = ? AND contacted_at IS NULL", assignment_id))
+
     def history(self, lead_id: int) -> Sequence[Assignment]:
         """Everybody who held the lead, in order."""
-        with self._db.connected():
-            query = AssignmentRow.select().where(AssignmentRow.lead_id == lead_id).order_by(AssignmentRow.id)
-            return [_assignment(row) for row in query]
+        return [_assignment(row) for row in rows(self._db, AssignmentRow, "WHERE lead_id = ? ORDER BY id", lead_id)]
 
     def open_counts(self) -> dict[str, int]:
         """How many leads each rep holds now."""
+        counted = "SELECT rep_id, COUNT(*) FROM assignment WHERE closed_at IS NULL GROUP BY rep_id"
         with self._db.connected():
-            rows = AssignmentRow.select(AssignmentRow.rep_id, fn.COUNT(AssignmentRow.id)).where(AssignmentRow.closed_at.is_null())
-            return {str(rep_id): count for rep_id, count in tuples(rows.group_by(AssignmentRow.rep_id))}
+            return {str(rep_id): count for rep_id, count in self._db.run(counted).fetchall()}
 
-    def moments_since(self, at: datetime) -> dict[str, list[datetime]]:
-        """When each rep was given leads since `at`, oldest first: what the hourly, daily and weekly caps count."""
-        moments: dict[str, list[datetime]] = {}
+    def load(self, since: datetime) -> Load:
+        """What every rep carries now, and was given since `since`, oldest first: what the caps count."""
+        counted = "SELECT rep_id, tier, COUNT(*) FROM assignment WHERE closed_at IS NULL GROUP BY rep_id, tier"
+        by_tier: dict[str, dict[Tier, int]] = {}
         with self._db.connected():
-            rows = AssignmentRow.select(AssignmentRow.rep_id, AssignmentRow.opened_at).where(AssignmentRow.opened_at >= at)
-            for row in rows.order_by(AssignmentRow.opened_at):
-                moments.setdefault(str(row.rep_id), []).append(row.opened_at)
-        return moments
+            for rep_id, tier, count in self._db.run(counted).fetchall():
+                by_tier.setdefault(str(rep_id), {})[Tier.read(tier)] = count
+        recent = self._recent.given(since, self._clock.now())
+        return Load({rep: sum(tiers.values()) for rep, tiers in by_tier.items()}, by_tier, recent)
+
+    def endings(self) -> dict[tuple[str, Tier], tuple[int, int]]:
+        """(won, ended) of the leads of each rep and tier."""
+        ended = (
+            "SELECT rep_id, tier, SUM(CASE WHEN closed_as = 'won' THEN 1 ELSE 0 END), COUNT(*) FROM assignment"
+            " WHERE closed_as IN ('won', 'lost') GROUP BY rep_id, tier"
+        )
+        with self._db.connected():
+            return {(str(rep), Tier.read(tier)): (int(won), int(all_)) for rep, tier, won, all_ in self._db.run(ended).fetchall()}
 
     # -- rotation
 
     def rotation(self, line: str) -> Mapping[str, Any]:
         """The state of a line; empty when it has not begun."""
-        row = self._db.locked(RotationRow.select().where(RotationRow.line == line)).first()
+        row = first(self._db, RotationRow, "WHERE line = ?", line)  # under the lock of the roster
         return row.state if row else {}
 
     def save_rotation(self, line: str, state: Mapping[str, Any]) -> None:
-        RotationRow.insert(line=line, state=dict(state)).on_conflict(
-            conflict_target=[RotationRow.line], update={RotationRow.state: dict(state)}
-        ).execute()
+        upsert(self._db, RotationRow, {"line": line, "state": dict(state)}, key=("line",))
 
     def counts(self) -> dict[str, int]:
         """How many decisions ended how."""
@@ -195,5 +237,13 @@ def _decision(row: Row) -> StoredDecision:
 
 def _assignment(row: AssignmentRow) -> Assignment:
     return Assignment(
-        row.id, row.lead_id, str(row.rep_id), row.decision_id, row.opened_at, row.accepted_at, row.closed_at, row.closed_as
+        row.id,
+        row.lead_id,
+        str(row.rep_id),
+        row.decision_id,
+        row.opened_at,
+        row.accepted_at,
+        row.closed_at,
+        row.closed_as,
+        row.contacted_at,
     )

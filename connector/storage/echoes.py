@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from connector.clock import Clock
+from connector.clock import Clock, to_ms
 from connector.storage.db import Database
 from connector.storage.models import Written
+from connector.storage.spelled import rows, upsert
 from connector.vault import Vault
 from leads.records import FieldValue
 
@@ -28,19 +29,14 @@ class Echoes:
         with self._db.transaction():
             for name, value in values.items():
                 token = self._vault.index(name, str(value))
-                Written.insert(connection=connection, external_id=external_id, field=name, token=token, at=now).on_conflict(
-                    conflict_target=[Written.connection, Written.external_id, Written.field],
-                    update={Written.token: token, Written.at: now},
-                ).execute()
+                note = {"connection": connection, "external_id": external_id, "field": name, "token": token, "at": now}
+                upsert(self._db, Written, note, key=("connection", "external_id", "field"))
 
     def is_echo(self, connection: str, external_id: str, values: Mapping[str, FieldValue]) -> bool:
         """True when every given field holds what we wrote there within the window."""
         if not values or not set(values) <= NOTED:
             return False
-        since = self._clock.now() - ECHO_WINDOW
-        with self._db.connected():
-            rows = Written.select().where(
-                (Written.connection == connection) & (Written.external_id == external_id) & (Written.at >= since)
-            )
-            ours = {row.field: row.token for row in rows}
+        since = to_ms(self._clock.now() - ECHO_WINDOW)
+        known = rows(self._db, Written, "WHERE connection = ? AND external_id = ? AND at >= ?", connection, external_id, since)
+        ours = {row.field: row.token for row in known}
         return all(ours.get(name) == self._vault.index(name, str(value)) for name, value in values.items())

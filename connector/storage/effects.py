@@ -7,17 +7,36 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from peewee import Case, fn
+from peewee import fn
 
+from connector import trace
 from connector.clock import Clock, from_ms, to_ms
-from connector.storage.db import Database, tuples
+from connector.storage.db import Database, marks, tuples
 from connector.storage.models import Effect as Row
+from connector.storage.spelled import first, insert, rows, set_where
 from leads.enums import EffectKind
 
 #: The receipt of a write that found the receiver as wanted.
 EQUAL = "equal"
 #: How long a worker may hold a row before another takes it as in doubt: longer than any client's time-outs with its quick tries.
 LEASE_S = 90.0
+#: In the words of the index of open rows: they are few, however many were done.
+OPEN = "state IN ('pending', 'sending')"
+#: Pending and come due, or held by somebody whose lease has lapsed.
+DUE = f"{OPEN} AND ((state = 'pending' AND due_at <= ?) OR (state = 'sending' AND lease_until < ?))"
+#: Another of the same kind and subject that is being sent.
+BUSY = (
+    "SELECT 1 FROM effect o WHERE o.kind = effect.kind AND o.subject = effect.subject AND o.state = 'sending' AND o.id <> effect.id"
+)
+#: A row that was being sent already comes back in doubt.
+TAKE = (
+    "in_doubt = CASE WHEN state = 'sending' THEN ? ELSE in_doubt END, state = 'sending', attempts = attempts + 1, lease_until = ?"
+)
+#: The row, as long as it is held by this claim.
+HELD = "id = ? AND state = 'sending' AND lease_until = ?"
+#: Done, and not because there was nothing to do.
+MADE = "state = 'done' AND (receipt IS NULL OR (receipt <> ? AND receipt NOT LIKE ?))"
+UNMADE = ("superseded", "skipped%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +55,7 @@ class Effect:
     state: str = "pending"
     error: str | None = None
     lease_until: datetime | None = None  # which claim this is: a row taken by another since has another
+    trace_id: str | None = None  # of the event that asked for it
 
 
 class Effects:
@@ -55,16 +75,19 @@ class Effects:
         now = self._clock.now()
         if not self._db.is_sqlite:
             self._db.run("SELECT pg_advisory_xact_lock(727275, hashtext(?))", f"{kind.value}:{subject}")
-        query = Row.insert(
-            kind=kind.value,
-            destination=destination,
-            subject=subject,
-            lead_id=lead_id,
-            payload=dict(payload or {}),
-            due_at=due_at or now,
-            created_at=now,
-        )
-        return bool(query.on_conflict_ignore().as_rowcount().execute())
+        wanted: dict[str, Any] = {"kind": kind.value, "destination": destination, "subject": subject, "lead_id": lead_id}
+        wanted |= {"payload": dict(payload or {}), "due_at": due_at or now, "created_at": now, "trace_id": trace.current()}
+        return bool(insert(self._db, Row, wanted, unless="DO NOTHING"))
+
+    def hasten(self, kind: EffectKind, subject: str) -> None:
+        """Let a pending row be sent now, whatever it waits for, within the caller's transaction."""
+        now = self._clock.now()
+        waiting = "kind = ? AND subject = ? AND state = 'pending' AND due_at > ?"
+        set_where(self._db, Row, {"due_at": now}, waiting, kind.value, subject, to_ms(now))
+
+    def move(self, kind: EffectKind, subject: str, due_at: datetime) -> None:
+        """Let a pending row be sent at another moment, within the caller's transaction."""
+        set_where(self._db, Row, {"due_at": due_at}, "kind = ? AND subject = ? AND state = 'pending'", kind.value, subject)
 
     def claim(self, destination: str, limit: int = 1) -> list[Effect]:
         """Take due rows of a destination for sending, oldest first. A row whose holder died comes back in doubt.
@@ -72,42 +95,34 @@ class Effects:
         A row waits while another of its kind and subject is being sent, so that one card or record is never written twice at once.
         """
         now = self._clock.now()
-        other = Row.alias()
-        busy = other.select(other.id).where(
-            (other.kind == Row.kind) & (other.subject == Row.subject) & (other.state == "sending") & (other.id != Row.id)
-        )
-        due = ((Row.state == "pending") & (Row.due_at <= now)) | ((Row.state == "sending") & (Row.lease_until < now))
-        chosen = Row.select(Row.id).where((Row.destination == destination) & due & ~fn.EXISTS(busy))
-        chosen = chosen.order_by(Row.due_at, Row.id).limit(limit)
+        if not self._ids(destination, to_ms(now), limit):  # most looks find nothing, and a look needs no turn at writing
+            return []
         with self._db.transaction():
-            if not self._db.is_sqlite:
-                chosen = chosen.for_update(skip_locked=True)
-            ids = [row.id for row in chosen]
+            ids = self._ids(destination, to_ms(now), limit, "" if self._db.is_sqlite else "FOR UPDATE SKIP LOCKED")
             if not ids:
                 return []
-            Row.update(
-                {
-                    Row.in_doubt: Case(None, [(Row.state == "sending", True)], Row.in_doubt),
-                    Row.state: "sending",
-                    Row.attempts: Row.attempts + 1,
-                    Row.lease_until: now + timedelta(seconds=LEASE_S),
-                }
-            ).where(Row.id.in_(ids)).execute()
-            return [_effect(row) for row in Row.select().where(Row.id.in_(ids)).order_by(Row.due_at, Row.id)]
+            taken = f"UPDATE effect SET {TAKE} WHERE id IN ({marks(ids)})"  # noqa: S608 - marks only
+            self._db.run(taken, True, to_ms(now + timedelta(seconds=LEASE_S)), *ids)
+            return [_effect(row) for row in rows(self._db, Row, f"WHERE id IN ({marks(ids)}) ORDER BY due_at, id", *ids)]
+
+    def _ids(self, destination: str, now: int, limit: int, lock: str = "") -> list[int]:
+        """Rows that may be sent now, oldest first."""
+        chosen = f"SELECT id FROM effect WHERE destination = ? AND {DUE} AND NOT EXISTS ({BUSY}) ORDER BY due_at, id LIMIT ? {lock}"  # noqa: S608
+        with self._db.connected():
+            return [found for (found,) in self._db.run(chosen, destination, now, now, limit).fetchall()]
 
     def renew(self, effects: Sequence[Effect]) -> list[Effect]:
         """Lengthen the lease just before sending; leaves out rows that lapsed and were taken by another meanwhile."""
         until = self._clock.now() + timedelta(seconds=LEASE_S)
         with self._db.transaction():
-            held = [effect for effect in effects if Row.update({Row.lease_until: until}).where(_held(effect)).execute()]
+            held = [effect for effect in effects if set_where(self._db, Row, {"lease_until": until}, HELD, *_claim(effect))]
         return [replace(effect, lease_until=from_ms(to_ms(until))) for effect in held]
 
     def finish(self, effect: Effect, receipt: str | None = None) -> None:
         """The effect is there. Like every end of a claim, it counts only while the row is still held by it."""
         with self._db.transaction():
-            Row.update({Row.state: "done", Row.done_at: self._clock.now(), Row.receipt: receipt, Row.error: None}).where(
-                _held(effect)
-            ).execute()
+            done = {"state": "done", "done_at": self._clock.now(), "receipt": receipt, "error": None}
+            set_where(self._db, Row, done, HELD, *_claim(effect))
 
     def put_back(self, effect: Effect, delay_s: float, error: str, *, counted: bool, in_doubt: bool = False) -> None:
         """Pending again after `delay_s`. When an equal row was asked for meanwhile, that one stands for both."""
@@ -121,24 +136,17 @@ class Effects:
             due = self._clock.now() + timedelta(seconds=delay_s)
             if newer is not None:
                 Row.update({Row.in_doubt: doubt or newer.in_doubt, Row.due_at: due}).where(Row.id == newer.id).execute()
-                Row.update({Row.state: "done", Row.receipt: "superseded", Row.done_at: self._clock.now()}).where(
-                    _held(effect)
-                ).execute()
+                over = {"state": "done", "receipt": "superseded", "done_at": self._clock.now()}
+                set_where(self._db, Row, over, HELD, *_claim(effect))
                 return
-            Row.update(
-                {
-                    Row.state: "pending",
-                    Row.due_at: due,
-                    Row.error: error[:500],
-                    Row.in_doubt: doubt,
-                    Row.attempts: effect.attempts if counted else effect.attempts - 1,
-                }
-            ).where(_held(effect)).execute()
+            attempts = effect.attempts if counted else effect.attempts - 1
+            again = {"state": "pending", "due_at": due, "error": error[:500], "in_doubt": doubt, "attempts": attempts}
+            set_where(self._db, Row, again, HELD, *_claim(effect))
 
     def bury(self, effect: Effect, error: str) -> None:
         """Give the row up; the caller writes the dead letter."""
         with self._db.transaction():
-            Row.update({Row.state: "dead", Row.error: error[:500]}).where(_held(effect)).execute()
+            set_where(self._db, Row, {"state": "dead", "error": error[:500]}, HELD, *_claim(effect))
 
     def revive(self, effect_id: int) -> str | None:
         """Make a dead row pending again, in doubt; returns its destination, or None when it is not dead or an equal one waits."""
@@ -156,10 +164,10 @@ class Effects:
 
     def due_destinations(self) -> list[str]:
         """Destinations with work that is due, or whose holder died."""
-        now = self._clock.now()
+        now = to_ms(self._clock.now())
         with self._db.connected():
-            due = ((Row.state == "pending") & (Row.due_at <= now)) | ((Row.state == "sending") & (Row.lease_until < now))
-            return [row.destination for row in Row.select(Row.destination).where(due).distinct()]
+            due = f"SELECT DISTINCT destination FROM effect WHERE {DUE}"  # noqa: S608
+            return [destination for (destination,) in self._db.run(due, now, now).fetchall()]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many rows are open by (destination, state)."""
@@ -169,14 +177,10 @@ class Effects:
 
     def done_since(self, kind: EffectKind, lead_id: int, seconds: float) -> int:
         """How often this was done to a lead lately; the loop breaker asks."""
-        since = self._clock.now() - timedelta(seconds=seconds)
+        since = to_ms(self._clock.now() - timedelta(seconds=seconds))
         with self._db.connected():
-            done = (Row.lead_id == lead_id) & (Row.kind == kind.value) & (Row.state == "done") & (Row.done_at >= since)
-            return int(
-                Row.select()
-                .where(done & (Row.receipt.is_null() | ((Row.receipt != "superseded") & ~Row.receipt.startswith("skipped"))))
-                .count()
-            )
+            count = f"SELECT COUNT(*) FROM effect WHERE lead_id = ? AND kind = ? AND done_at >= ? AND {MADE}"  # noqa: S608
+            return int(self._db.run(count, lead_id, kind.value, since, *UNMADE).fetchone()[0])
 
     def is_open(self, kind: EffectKind, lead_id: int) -> bool:
         """Whether such an effect of a lead is still on its way."""
@@ -186,10 +190,14 @@ class Effects:
 
     def receipt(self, kind: EffectKind, subject: str) -> str | None:
         """The receiver's id of what an earlier row of this kind and subject made."""
-        with self._db.connected():
-            made = (Row.kind == kind.value) & (Row.subject == subject) & (Row.state == "done") & Row.receipt.is_null(False)
-            rows = Row.select(Row.receipt).where(made & (Row.receipt != "superseded")).order_by(Row.id.desc()).limit(5)
-            return next((str(row.receipt) for row in rows if not str(row.receipt).startswith("skipped")), None)
+        known = f"WHERE kind = ? AND subject = ? AND receipt IS NOT NULL AND {MADE} ORDER BY id DESC"
+        row = first(self._db, Row, known, kind.value, subject, *UNMADE)
+        return str(row.receipt) if row else None
+
+    def open_for(self, kind: EffectKind, place: str, most: int) -> list[Effect]:
+        """Rows of a kind on their way whose payload names this destination, oldest first."""
+        found = rows(self._db, Row, f"WHERE {OPEN} AND kind = ? ORDER BY id", kind.value)
+        return [_effect(row) for row in found if row.payload.get("destination") == place][:most]
 
     def of_lead(self, lead_id: int) -> list[Effect]:
         with self._db.connected():
@@ -201,9 +209,9 @@ class Effects:
             return _effect(row) if row else None
 
 
-def _held(effect: Effect) -> Any:
-    """The row, as long as it is held by this claim."""
-    return (Row.id == effect.id) & (Row.state == "sending") & (Row.lease_until == effect.lease_until)
+def _claim(effect: Effect) -> tuple[Any, ...]:
+    """The values of `HELD`."""
+    return effect.id, to_ms(effect.lease_until) if effect.lease_until else None
 
 
 def _effect(row: Row) -> Effect:
@@ -220,4 +228,5 @@ def _effect(row: Row) -> Effect:
         row.state,
         row.error,
         row.lease_until,
+        row.trace_id,
     )

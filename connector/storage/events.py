@@ -64,6 +64,13 @@ class Events:
             )
             self._db.run(ended_so, seen.state, seen.lead_id, seen.note, connection, *keys)
 
+    def trace_of(self, lead_id: int) -> str | None:
+        """The trace id of the newest delivery that spoke of a lead."""
+        newest = "SELECT inbox.trace_id FROM inbound_event JOIN inbox ON inbox.id = inbox_id WHERE lead_id = ?"
+        with self._db.connected():
+            row = self._db.run(f"{newest} ORDER BY inbound_event.id DESC LIMIT 1", lead_id).fetchone()
+            return str(row[0]) if row else None
+
     def of_inbox(self, inbox_id: int) -> list[tuple[str, str, str | None]]:
         """(key, state, note) of each event of a delivery."""
         with self._db.connected():

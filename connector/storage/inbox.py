@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 
 from peewee import fn
 
 from connector.clock import Clock, to_ms
+from connector.errors import Skippable
 from connector.ports import Delivery
 from connector.storage.db import Database, marks, tuples
 from connector.storage.intake import open_delivery
@@ -28,6 +31,18 @@ class StoredDelivery:
     attempts: int
     error: str | None
     delivery: Delivery
+
+
+@dataclass
+class Request:
+    """The row that a person's request came in, while it is carried out."""
+
+    inbox_id: int
+    closed: bool = False
+
+
+#: The request that this thread carries out.
+IN_HAND: ContextVar[Request | None] = ContextVar("in_hand", default=None)
 
 
 class InboxRows:
@@ -61,6 +76,27 @@ class InboxRows:
         """Close a row as done or unknown (kept for replay)."""
         with self._db.transaction():
             self._db.run("UPDATE inbox SET state = ?, error = ? WHERE id = ?", state, error, inbox_id)
+
+    @contextmanager
+    def in_hand(self, inbox_id: int) -> Iterator[None]:
+        """What is done in this block is what this row asks for; see `finish_with_deed`."""
+        token = IN_HAND.set(Request(inbox_id))
+        try:
+            yield
+        finally:
+            IN_HAND.reset(token)
+
+    def finish_with_deed(self) -> None:
+        """Close the row in hand in the transaction of the deed it asks for: whatever stops the worker after that, the deed is not
+        done again. Nothing happens to what came by another way. Raises `Skippable`, which takes the deed back, when another
+        worker has done it meanwhile."""
+        request = IN_HAND.get()
+        if request is None or request.closed:
+            return
+        closed = "UPDATE inbox SET state = 'done', error = NULL WHERE id = ? AND state = 'pending'"
+        if not self._db.run(closed, request.inbox_id).rowcount:
+            raise Skippable("This was done already.")
+        request.closed = True
 
     def claim(self, inbox_id: int, seconds: float) -> bool:
         """Take a pending row that is due for so long; false when another worker has it. It comes due again if the taker dies."""

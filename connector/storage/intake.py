@@ -35,10 +35,12 @@ WAITING_LIMIT = 4096
 WAITING_BYTES = 64 * 1024 * 1024
 #: How long the writer waits for SQLite's write lock before its batch is refused and the vendors are asked to come again.
 BUSY_MS = 4000
+#: How long a request waits for its commit, whatever holds it up. What is stored after all is a repeat when it comes again.
+PATIENCE_S = 5.0
 #: Arrivals kept for the doorbell while the broker is slow; beyond it they are left to the clock.
 UNRUNG_LIMIT = 20_000
 #: Under load the doorbell is rung for what gathers in this time: a message an id would cost more than the intake itself.
-RING_PAUSE_S = 0.02
+RING_PAUSE_S = 0.05
 ENVELOPE_CONTEXT = b"inbox"
 
 COLUMNS = "connection, delivery_key, received_at, signed, envelope, trace_id, due_at, state, attempts"
@@ -143,12 +145,14 @@ class InboxWriter:
         observe: Observe | None = None,
         batch_rows: int = BATCH_ROWS,
         waiting_limit: int = WAITING_LIMIT,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         self._database = database
         self._vault = vault
         self._observe = observe
         self._batch_rows = batch_rows
         self._waiting_limit = waiting_limit
+        self._patience_s = patience_s
         self._gathered: list[_Waiting] = []
         self._committing = False
         self._batches: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
@@ -158,6 +162,7 @@ class InboxWriter:
         self._failure: str | None = None
         self.waiting = 0
         self._waiting_bytes = 0
+        self._late: asyncio.TimerHandle | None = None
 
     @property
     def failure(self) -> str | None:
@@ -208,8 +213,21 @@ class InboxWriter:
         """On the event loop: give the writer what has gathered, unless it is at work; it is asked again when it is done."""
         if self._gathered and not self._committing:
             self._committing = True
-            self._batches.put(self._gathered[: self._batch_rows])
+            batch = self._gathered[: self._batch_rows]
+            self._batches.put(batch)
             del self._gathered[: self._batch_rows]
+            if self._loop is not None:
+                self._late = self._loop.call_later(self._patience_s, self._refuse_late, batch)
+
+    def _refuse_late(self, batch: list[_Waiting]) -> None:
+        """On the event loop: the commit takes too long; ask everybody who waits for it, or behind it, to come again."""
+        self._failure = "A commit takes too long."
+        log.error("inbox commit is late", rows=len(batch), behind=len(self._gathered))
+        for waiting in [*batch, *self._gathered]:
+            if not waiting.future.done():
+                waiting.future.set_exception(StoreDown(self._failure, 5.0))
+        if self._loop is not None:
+            self._late = self._loop.call_later(self._patience_s, self._refuse_late, batch)
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         while (batch := self._batches.get()) is not None:
@@ -265,6 +283,8 @@ class InboxWriter:
     def _committed(self, batch: list[_Waiting]) -> None:
         """On the event loop: wake everybody of a batch, and hand over what gathered meanwhile."""
         self._committing = False
+        if self._late is not None:
+            self._late.cancel()
         self.waiting -= len(batch)
         for waiting in batch:
             self._waiting_bytes -= len(waiting.values[4])

@@ -10,33 +10,34 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
-from typing import Any
 
-from peewee import fn
+from peewee import Tuple, fn
 
 from connector.clock import Clock, to_ms
 from connector.errors import Fatal
+from connector.storage import erasure, merging
 from connector.storage.columns import is_id
 from connector.storage.db import Database, marks
 from connector.storage.events import KEY_LENGTH
-from connector.storage.models import Assignment as AssignmentRow
-from connector.storage.models import Card as CardRow
-from connector.storage.models import Decision as DecisionRow
-from connector.storage.models import Effect as EffectRow
+from connector.storage.facts import EXTRA, Facts
+from connector.storage.merging import Grounds, StoredMerge
 from connector.storage.models import Engagement as EngagementRow
-from connector.storage.models import Identity, InboundEvent
+from connector.storage.models import Identity
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
+from connector.storage.spelled import first, insert, rows, save, set_where
 from connector.vault import PersonSeal, Vault
 from leads.enums import ChangeKind, LifecycleStage, Outcome, Tier
-from leads.fields import CANONICAL, NOT_FEATURES, PERSONAL
+from leads.fields import CANONICAL, NOT_FEATURES
 from leads.records import EngagementEvent, FieldValue, Lead, LeadChange
 
 #: Fields that name one person exactly. The order is the order of trust.
 IDENTIFYING = ("email", "phone")
 #: The extra column in which an adapter passes on another system's id, and the kind of identity it makes.
 FOREIGN_ID, ELSEWHERE = "external_id", "elsewhere"
+EXACT = Grounds("exact")
 WON_STAGES = (LifecycleStage.CUSTOMER, LifecycleStage.EVANGELIST)
 LOST_STATUSES = frozenset({"unqualified", "disqualified", "lost", "bad_timing"})
 
@@ -87,8 +88,11 @@ class Leads:
         if not tokens:
             return []
         with self._db.connected():
-            named = f"SELECT kind, token, lead_id FROM identity WHERE token IN ({marks(tokens)})"  # noqa: S608 - marks only
-            by_token = {(kind, token): lead_id for kind, token, lead_id in self._db.run(named, *(token for _, token in tokens))}
+            either = " OR ".join(
+                ["(kind = ? AND token = ?)"] * len(tokens)
+            )  # so that the index is used, which begins with the kind
+            named = f"SELECT kind, token, lead_id FROM identity WHERE {either}"  # noqa: S608 - marks only
+            by_token = {(kind, token): lead_id for kind, token, lead_id in self._db.run(named, *chain.from_iterable(tokens))}
         return list(dict.fromkeys(by_token[token] for token in tokens if token in by_token))
 
     def find_external(self, connection: str, external_id: str) -> int | None:
@@ -98,9 +102,11 @@ class Leads:
     def known(self, connection: str, external_ids: Iterable[str]) -> dict[str, int]:
         """Lead ids by external id, of those that exist."""
         tokens = {self._vault.index(f"id:{connection}", external_id): external_id for external_id in external_ids}
+        if not tokens:
+            return {}
+        named = f"SELECT token, lead_id FROM identity WHERE kind = ? AND token IN ({marks(tokens)})"  # noqa: S608 - marks only
         with self._db.connected():
-            rows = Identity.select().where((Identity.kind == f"id:{connection}") & Identity.token.in_(list(tokens)))
-            return {tokens[row.token]: row.lead_id for row in rows}
+            return {tokens[token]: lead_id for token, lead_id in self._db.run(named, f"id:{connection}", *tokens).fetchall()}
 
     def get(self, lead_id: int) -> Lead | None:
         """The lead with this id, or the one it was merged into."""
@@ -144,13 +150,14 @@ class Leads:
         """
         if self._db.is_sqlite:
             return
-        wanted = {token for _, token in tokens}
+        pairs = sorted(set(tokens))
+        wanted = {token for _, token in pairs}
         keys = [int.from_bytes(hashlib.sha256(token.encode()).digest()[:8], "big", signed=True) for token in wanted]
         if keys:
             self._db.raw.execute_sql(
                 "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest(%s::bigint[]) AS key ORDER BY 1) AS held", (keys,)
             )
-            named = Identity.select(Identity.lead_id).where(Identity.token.in_(list(wanted)))
+            named = Identity.select(Identity.lead_id).where(Tuple(Identity.kind, Identity.token).in_(pairs))
             list(self._db.locked(LeadRow.select(LeadRow.id).where(LeadRow.id.in_(named)).order_by(LeadRow.id)))
 
     def apply(self, connection: str, change: LeadChange, *, live: bool) -> Applied:
@@ -179,7 +186,7 @@ class Leads:
         rescore = created or reopened or any(name not in NOT_FEATURES for name in moved) or (live and row.scored_version == 0)
         row.version += int(rescore and not created)
         row.touched_at = self._clock.now()
-        row.save()
+        save(self._db, row)
         self._name(row, tokens)
         return Applied(row.id, moved, standing, rescore, created)
 
@@ -200,7 +207,7 @@ class Leads:
             }
             for event in events
         ]
-        added = int(EngagementRow.insert_many(acts).on_conflict_ignore().as_rowcount().execute()) if acts else 0
+        added = sum(bool(insert(self._db, EngagementRow, act, unless="DO NOTHING")) for act in acts)
         if not added:
             return 0
         row.version += 1
@@ -225,102 +232,29 @@ class Leads:
             if row.outcome_at is None or at >= row.outcome_at:
                 LeadRow.update({LeadRow.outcome: outcome.value, LeadRow.outcome_at: at}).where(LeadRow.id == lead_id).execute()
 
-    def merge(self, survivor: int, other: int) -> None:
+    def merge(self, survivor: int, other: int, grounds: Grounds = EXACT) -> None:
         """Fold one lead into another: its names, acts, changes and decisions become the survivor's. An existing owner survives."""
         keep, gone = self._locked_row(survivor), self._locked_row(other)
-        if keep.id == gone.id:
-            return
-        for table in (Identity, InboundEvent, DecisionRow):
-            table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
-        self._hand_over_sealed(keep, gone)
-        self._hand_over_assignments(keep, gone)
-        self._hand_over_effects(keep, gone)
-        self._join_fields(keep, gone)
-        keep.created_at = min(keep.created_at, gone.created_at)
-        if keep.owner_id is None:
-            keep.owner_id, keep.pinned = gone.owner_id, gone.pinned
-        keep.routable = keep.routable or gone.routable
-        if gone.outcome_at is not None and (keep.outcome_at is None or gone.outcome_at > keep.outcome_at):
-            keep.outcome, keep.outcome_at = gone.outcome, gone.outcome_at
-        keep.last_engaged_at = max(filter(None, (keep.last_engaged_at, gone.last_engaged_at)), default=None)
-        keep.version += 1
-        home = (gone.connection, gone.external_id)
-        LeadRow.update({LeadRow.merged_into: keep.id, LeadRow.routable: False, LeadRow.external_id: None}).where(
-            LeadRow.id == gone.id
-        ).execute()
-        LeadRow.update({LeadRow.merged_into: keep.id}).where(LeadRow.merged_into == gone.id).execute()
-        if keep.external_id is None and home[1] is not None:
-            keep.connection, keep.external_id = home
-        keep.save()
+        if keep.id != gone.id:
+            merging.fold(self._db, self._vault, self._clock.now(), keep, gone, grounds)
 
-    def _hand_over_sealed(self, keep: LeadRow, gone: LeadRow) -> None:
-        """Acts and changes go over, sealed anew: each person's values open under that person's key alone."""
-        theirs, ours = self._vault.person(gone.data_key), self._vault.person(keep.data_key)
-        tables: tuple[Any, ...] = (ChangeRow, EngagementRow)
-        for table in tables:
-            for row in list(table.select(table.id, table.sealed).where(table.lead_id == gone.id)):
-                sealed = ours.seal_json(theirs.open_json(row.sealed)) if row.sealed else None
-                table.update({table.lead_id: keep.id, table.sealed: sealed}).where(table.id == row.id).execute()
+    def part(self, merge_id: int, by: str) -> tuple[int, int]:
+        """Undo a merge; returns both leads. Raises `Skippable` with a sentence when it cannot be undone."""
+        with self._db.transaction():
+            return merging.part(self._db, self._vault, self._clock.now(), merge_id, by)
 
-    def _hand_over_assignments(self, keep: LeadRow, gone: LeadRow) -> None:
-        """Who held the one, held the other; of two open assignments the survivor's stays. Cards go along where there is none."""
-        held = (AssignmentRow.lead_id == keep.id) & AssignmentRow.closed_at.is_null()
-        theirs = AssignmentRow.lead_id == gone.id
-        if AssignmentRow.select().where(held).exists():
-            AssignmentRow.update({AssignmentRow.closed_at: self._clock.now(), AssignmentRow.closed_as: "merged"}).where(
-                theirs & AssignmentRow.closed_at.is_null()
-            ).execute()
-        AssignmentRow.update({AssignmentRow.lead_id: keep.id}).where(theirs).execute()
-        ours = [row.destination for row in CardRow.select(CardRow.destination).where(CardRow.lead_id == keep.id)]
-        CardRow.update({CardRow.lead_id: keep.id}).where((CardRow.lead_id == gone.id) & CardRow.destination.not_in(ours)).execute()
+    def parted(self, lead_id: int) -> frozenset[int]:
+        """Leads that a person said are not this one."""
+        return merging.parted(self._db, lead_id)
 
-    def _hand_over_effects(self, keep: LeadRow, gone: LeadRow) -> None:
-        """What waits to go out about the one goes out about the other: one card and one record are never written for two."""
-        for row in list(EffectRow.select().where((EffectRow.lead_id == gone.id) & EffectRow.state.in_(["pending", "sending"]))):
-            change: dict[Any, Any] = {EffectRow.lead_id: keep.id}
-            if row.state == "pending":
-                subject = row.subject.replace(f":{gone.id}", f":{keep.id}", 1)
-                alike = (EffectRow.kind == row.kind) & (EffectRow.subject == subject) & (EffectRow.state == "pending")
-                stands = EffectRow.select().where(alike).exists()
-                change |= {EffectRow.state: "done", EffectRow.receipt: "superseded"} if stands else {EffectRow.subject: subject}
-            EffectRow.update(change).where(EffectRow.id == row.id).execute()
-
-    def _join_fields(self, keep: LeadRow, gone: LeadRow) -> None:
-        """Of each field the newer value stands, as if all changes had come to one lead."""
-        person = self._vault.person(keep.data_key)
-        sealed = person.open_json(keep.sealed) if keep.sealed else {}
-        facts, extra, times = dict(keep.facts), dict(keep.extra), dict(keep.field_times)
-        opened = self._open(gone)
-        for name, at in gone.field_times.items():
-            key = name.removeprefix("extra.")
-            value = opened.extra.get(key) if name.startswith("extra.") else opened.fields.get(key)
-            place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
-            if name in times and (times[name], rank_value(place.get(key))) >= (at, rank_value(value)):
-                continue
-            times[name], place[key] = at, value
-        keep.sealed, keep.facts, keep.extra, keep.field_times = person.seal_json(sealed), facts, extra, times
+    def merges(self, lead_id: int | None = None, limit: int = 50) -> list[StoredMerge]:
+        """Merges, the newest first; of one lead, when asked."""
+        return merging.newest(self._db, lead_id, limit)
 
     def erase(self, lead_id: int) -> list[str]:
         """Shred the person's key and empty the record, and those merged into it; returns the tokens for the tombstone."""
         with self._db.transaction():
-            named = [(row.kind, row.token) for row in Identity.select().where(Identity.lead_id == lead_id)]
-            own = [token for kind, token in named if kind != "phone"]  # a number may be shared, and must not bar the colleagues
-            records = [lead_id, *(row.id for row in LeadRow.select(LeadRow.id).where(LeadRow.merged_into == lead_id))]
-            for table in (Identity, EngagementRow, ChangeRow):
-                table.delete().where(table.lead_id.in_(records)).execute()
-            LeadRow.update(
-                {
-                    LeadRow.data_key: None,
-                    LeadRow.sealed: None,
-                    LeadRow.facts: {},
-                    LeadRow.extra: {},
-                    LeadRow.field_times: {},
-                    LeadRow.erased: True,
-                    LeadRow.routable: False,
-                    LeadRow.external_id: None,
-                }
-            ).where(LeadRow.id.in_(records)).execute()
-            return own or [token for _, token in named]
+            return erasure.erase(lead_id)
 
     def retire(self, lead_id: int, at: datetime) -> bool:
         """The CRM deleted the record: keep the history, route it no more. False when something newer says that it lives."""
@@ -346,14 +280,12 @@ class Leads:
         Whoever was known by it first keeps it.
         """
         for kind, token in self.tokens("", None, {}, {FOREIGN_ID: external_id}):
-            Identity.insert(kind=kind, token=token, lead_id=lead_id).on_conflict_ignore().execute()
+            insert(self._db, Identity, {"kind": kind, "token": token, "lead_id": lead_id}, unless="DO NOTHING")
 
     def set_owner(self, lead_id: int, rep_id: int | None, *, pinned: bool | None = None) -> None:
-        change: dict[Any, Any] = {LeadRow.owner_id: rep_id}
-        if pinned is not None:
-            change[LeadRow.pinned] = pinned
+        owned = {"owner_id": rep_id, **({"pinned": pinned} if pinned is not None else {})}
         with self._db.transaction():
-            LeadRow.update(change).where(LeadRow.id == lead_id).execute()
+            set_where(self._db, LeadRow, owned, "id = ?", lead_id)
 
     # -- stages
 
@@ -375,7 +307,7 @@ class Leads:
             return score, Tier.read(tier)
 
     def announce(self, lead_id: int, score: int, tier: Tier) -> None:
-        LeadRow.update({LeadRow.announced_score: score, LeadRow.announced_tier: tier.value}).where(LeadRow.id == lead_id).execute()
+        set_where(self._db, LeadRow, {"announced_score": score, "announced_tier": tier.value}, "id = ?", lead_id)
 
     def touch(self, lead_id: int) -> None:
         """Ask for a new score although nothing changed: after a new model, or by a person's wish."""
@@ -406,7 +338,7 @@ class Leads:
     def person_seal(self, lead_id: int) -> PersonSeal | None:
         """The seal under which values about this person are kept; None once they are erased."""
         with self._db.connected():
-            row = LeadRow.get_or_none(LeadRow.id == lead_id)
+            row = self._read(lead_id)
             return self._vault.person(row.data_key) if row and row.data_key else None
 
     def count(self) -> int:
@@ -417,19 +349,20 @@ class Leads:
 
     def _make(self, connection: str, change: LeadChange, live: bool) -> LeadRow:
         created = change.created_at or change.occurred_at
-        return LeadRow.create(
-            connection=connection,
-            external_id=change.external_id or None,
-            created_at=created,
-            data_key=self._vault.new_data_key(),
-            touched_at=self._clock.now(),
-            routable=live,
-        )
+        made = {
+            "connection": connection,
+            "external_id": change.external_id or None,
+            "created_at": created,
+            "data_key": self._vault.new_data_key(),
+            "touched_at": self._clock.now(),
+            "routable": live,
+        }
+        return self._locked_row(insert(self._db, LeadRow, made))
 
     def _read(self, lead_id: int, lock: bool = False) -> LeadRow | None:
         """The row with this id, locked until the end of the transaction on demand (SQLite's write lock does so already)."""
         locked = " FOR UPDATE" if lock and not self._db.is_sqlite else ""
-        return next(iter(LeadRow.raw(self._db.spelled(f"SELECT * FROM lead WHERE id = ?{locked}"), lead_id)), None)  # noqa: S608
+        return next(iter(rows(self._db, LeadRow, f"WHERE id = ?{locked}", lead_id)), None)
 
     def _locked_row(self, lead_id: int) -> LeadRow:
         row = self._read(lead_id, lock=True)
@@ -451,46 +384,36 @@ class Leads:
 
         Returns the fields that moved, and those that stand as the change says.
         """
-        person = self._vault.person(row.data_key)
-        sealed = person.open_json(row.sealed) if row.sealed else {}
-        facts, extra, times = dict(row.facts), dict(row.extra), dict(row.field_times)
-        at = to_ms(change.occurred_at)
+        facts, at = Facts.of(row, self._vault), to_ms(change.occurred_at)
         given = {name: value for name, value in change.fields.items() if name in CANONICAL}
-        given |= {f"extra.{name}": value for name, value in change.extra.items()}
+        given |= {f"{EXTRA}{name}": value for name, value in change.extra.items()}
         moved: list[str] = []
         standing: list[str] = []
         for name, value in given.items():
-            place = extra if name.startswith("extra.") else sealed if name in PERSONAL else facts
-            key = name.removeprefix("extra.")
-            old = place.get(key)
-            if name in times and (times[name], rank_value(old)) >= (at, rank_value(value)):
-                continue
-            times[name], place[key] = at, value
-            standing.append(name)
-            if value != old:
-                moved.append(name)
-        row.sealed, row.facts, row.extra, row.field_times = person.seal_json(sealed), facts, extra, times
+            old = facts.get(name)
+            if facts.take(name, value, at):
+                standing.append(name)
+                if value != old:
+                    moved.append(name)
+        facts.write_to(row, self._vault)
         if given or change.kind is ChangeKind.RESTORED:
-            ChangeRow.insert(
-                lead_id=row.id,
-                occurred_at=change.occurred_at,
-                kind=change.kind.value,
-                origin=change.origin.value,
-                sealed=person.seal_json(given),
-            ).execute()
+            told = {"lead_id": row.id, "occurred_at": change.occurred_at, "kind": change.kind.value, "origin": change.origin.value}
+            insert(self._db, ChangeRow, {**told, "sealed": self._vault.person(row.data_key).seal_json(given)})
         return tuple(moved), tuple(standing)
 
     def _name(self, row: LeadRow, tokens: Sequence[tuple[str, str]]) -> None:
         """Let the tokens name this lead. One that names another lead by now is the same person's, or has changed hands."""
         for kind, token in tokens:
-            if Identity.insert(kind=kind, token=token, lead_id=row.id).on_conflict_ignore().as_rowcount().execute():
-                continue
-            named = Identity.get((Identity.kind == kind) & (Identity.token == token))
+            named = first(self._db, Identity, "WHERE kind = ? AND token = ?", kind, token)
+            if named is None:
+                if insert(self._db, Identity, {"kind": kind, "token": token, "lead_id": row.id}, unless="DO NOTHING"):
+                    continue
+                named = Identity.get((Identity.kind == kind) & (Identity.token == token))
             if named.lead_id == row.id:
                 continue
             if kind == "email" and self._differs(self._locked_row(named.lead_id), self._email(row)):
                 Identity.update({Identity.lead_id: row.id}).where(Identity.id == named.id).execute()
-            elif kind != "phone":  # made by another process at this very moment
+            elif kind != "phone" and named.lead_id not in self.parted(row.id):  # made by another process at this very moment
                 self.merge(row.id, named.lead_id)
 
     def _same_person(self, tokens: Sequence[tuple[str, str]], change: LeadChange) -> list[LeadRow]:
@@ -499,6 +422,8 @@ class Leads:
         rows = [self._locked_row(lead_id) for lead_id in self.find(tokens)]
         if not rows:
             return []
+        apart = self.parted(rows[0].id) if len(rows) > 1 else frozenset()
+        rows = [rows[0], *(row for row in rows[1:] if row.id not in apart)]
         certain = set(self.find(tokens[:1])) if change.external_id else set()
         email = change.fields.get("email") or (self._email(rows[0]) if certain else None)
         return [row for row in rows if row.id in certain or not self._differs(row, email)]
@@ -518,16 +443,14 @@ class Leads:
         return bool(ChangeRow.select().where(deleted & (ChangeRow.occurred_at >= change.occurred_at)).exists())
 
     def _open(self, row: LeadRow) -> Lead:
-        fields = dict(row.facts)
-        if row.data_key and row.sealed:
-            fields.update(self._vault.person(row.data_key).open_json(row.sealed))
+        facts = Facts.of(row, self._vault)
         return Lead(
             id=row.id,
             connection=row.connection,
             external_id=row.external_id,
             created_at=row.created_at,
-            fields=fields,
-            extra=row.extra,
+            fields=facts.fields(),
+            extra=facts.extra(),
             outcome=Outcome.read(row.outcome),
             version=row.version,
             scored_version=row.scored_version,
@@ -537,8 +460,3 @@ class Leads:
             routable=row.routable,
             erased=row.erased,
         )
-
-
-def rank_value(value: FieldValue) -> tuple[str, str]:
-    """Which of two values of one moment stands: any order will do that does not depend on which came first."""
-    return str(value), type(value).__name__

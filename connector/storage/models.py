@@ -60,9 +60,8 @@ class Lead(Table):
     external_id = CharField(max_length=128, null=True)
     created_at = MomentField()
     data_key = SealedField(null=True)  # shredded on erasure
-    sealed = SealedField(null=True)  # the personal fields
+    sealed = SealedField(null=True)  # the personal fields and the tenant's own columns
     facts = JsonField(default=dict)  # the open fields
-    extra = JsonField(default=dict)  # the tenant's own columns
     field_times = JsonField(default=dict)  # field → ms of the change it came from
     outcome = CharField(max_length=8, default="open")
     outcome_at = MomentField(null=True)
@@ -95,6 +94,28 @@ class Identity(Table):
         indexes = ((("kind", "token"), True),)
 
 
+class Merge(Table):
+    """Two leads that were found to be one person: what went over, so that it can be given back. `moved` is ids by table."""
+
+    keep_id = IntegerField(index=True)
+    gone_id = IntegerField(index=True)
+    how = CharField(max_length=8)  # exact, near, crm
+    probability = FloatField(null=True)
+    because = JsonField()  # in words that name nobody
+    moved = JsonField()
+    before = JsonField()
+    at = MomentField()
+    undone_at = MomentField(null=True)
+    undone_by = CharField(max_length=80, null=True)
+
+
+class NearName(Table):
+    """A keyed token of name and company, by which a person is found whose name is written otherwise."""
+
+    token = CharField(max_length=32, index=True)
+    lead_id = IntegerField(index=True)
+
+
 class LeadChange(Table):
     """Every applied change of a lead's fields, sealed under the person's key: what facts stood when, for training and replay."""
 
@@ -124,6 +145,19 @@ class Engagement(Table):
         indexes = ((("lead_id", "occurred_at"), False), (("connection", "event_key"), True))
 
 
+class FeedSignal(Table):
+    """One dated value of a feed about a place: "area:80331", "industry:software", "domain:<token>", "everywhere:"."""
+
+    feed = CharField(max_length=64)
+    name = CharField(max_length=64)
+    place = CharField(max_length=160)
+    at = MomentField()
+    value = FloatField()
+
+    class Meta:
+        indexes = ((("feed", "name", "place", "at"), True), (("place", "at"), False))
+
+
 class Score(Table):
     """One scoring. `version` is the lead's version it was made from."""
 
@@ -148,6 +182,20 @@ class Score(Table):
         indexes = ((("lead_id", "id"), False),)
 
 
+class PastLook(Table):
+    """A lead that ended, as it stood at one moment before: what new leads are compared with. Goes when the person is erased."""
+
+    lead_id = IntegerField(index=True)
+    as_of = MomentField()
+    outcome = CharField(max_length=8)
+    ended_at = MomentField()
+    features = JsonField()
+    acts_after = JsonField()  # [kind, ms] of what it did from then on
+
+    class Meta:
+        indexes = ((("ended_at",), False),)
+
+
 class Rep(Table):
     """A salesperson. What the CRM says and what people set are kept apart: `settings` holds the latter and wins."""
 
@@ -160,6 +208,8 @@ class Rep(Table):
     slack_user_id = CharField(max_length=32, null=True, index=True)
     slack_dm = CharField(max_length=32, null=True)
     last_assigned_at = MomentField(null=True)
+    crm_teams = JsonField(null=True)
+    gone_at = MomentField(null=True)  # when the CRM deleted or switched off a user that it had told us of
 
     class Meta:
         indexes = ((("connection", "external_id"), True),)
@@ -197,10 +247,62 @@ class Assignment(Table):
     opened_at = MomentField()
     accepted_at = MomentField(null=True)
     closed_at = MomentField(null=True)
-    closed_as = CharField(max_length=16, null=True)  # reassigned, passed, won, lost, gone
+    closed_as = CharField(max_length=16, null=True)  # reassigned, passed, missed, cleared, undone, won, lost, gone
+    tier = CharField(max_length=8, null=True)  # of the lead when it was given, for the caps by tier
+    contacted_at = MomentField(null=True)  # the first human touch by whoever holds it
 
     class Meta:
         indexes = ((("rep_id", "opened_at"), False),)
+
+
+class Waiting(Table):
+    """A lead that nobody could take, or that waits to be claimed. Drained by heat (nought is hot), then oldest first."""
+
+    lead_id = IntegerField(unique=True)
+    team = CharField(max_length=120)
+    heat = IntegerField()
+    pool = BooleanField(default=False)  # waits to be claimed
+    since = MomentField()
+    try_at = MomentField()
+    tries = IntegerField(default=0)
+
+
+class Timer(Table):
+    """One clock of an assignment: what is to happen when, unless somebody acts before."""
+
+    lead_id = IntegerField(index=True)
+    assignment_id = IntegerField()
+    stage = CharField(max_length=8)  # remind, alert, accept, contact
+    due_at = MomentField()
+    state = CharField(max_length=8, default="pending")  # pending, fired, void
+    done_at = MomentField(null=True)
+    result = CharField(max_length=24, null=True)
+    moved_from = MomentField(null=True)  # when it was due before a snooze
+
+    class Meta:
+        indexes = ((("assignment_id", "stage"), True),)
+
+
+class FirstContact(Table):
+    """The first human touch of a lead: its speed-to-lead."""
+
+    lead_id = IntegerField(unique=True)
+    rep_id = IntegerField(null=True)
+    at = MomentField()
+    how = CharField(max_length=24)
+    seconds = FloatField()
+    business_minutes = FloatField(null=True)
+
+
+class PublishedPolicy(Table):
+    """A policy that somebody put in force; the newest one holds."""
+
+    version = CharField(max_length=64)
+    name = CharField(max_length=200)
+    text = TextField()
+    actor = CharField(max_length=80)
+    reason = TextField()
+    at = MomentField()
 
 
 class Effect(Table):
@@ -220,6 +322,7 @@ class Effect(Table):
     done_at = MomentField(null=True)
     receipt = TextField(null=True)
     error = TextField(null=True)
+    trace_id = CharField(max_length=32, null=True)
 
     class Meta:
         indexes = ((("lead_id",), False),)
@@ -329,18 +432,108 @@ class Cell(Table):
     until = MomentField(null=True)
 
 
+class Feedback(Table):
+    """What a person said of a score or a decision, as a label: a wrong score, a pass, an override, an outcome."""
+
+    lead_id = IntegerField(index=True)
+    score_id = IntegerField(null=True)  # the score it speaks of
+    decision_id = IntegerField(null=True)  # the decision it speaks of
+    kind = CharField(max_length=16)
+    value = CharField(max_length=40)
+    label = CharField(max_length=8, null=True)  # won or lost, where it says how the lead should have been scored
+    sealed = SealedField(null=True)  # the person's words, under the lead's key
+    actor = CharField(max_length=80)
+    at = MomentField()
+    withdrawn_at = MomentField(null=True)
+
+    class Meta:
+        indexes = ((("kind", "at"), False),)
+
+
+class Act(Table):
+    """One thing that somebody did, with the state before and after: what `undo` takes back. Ids and settings only."""
+
+    actor = CharField(max_length=80)
+    verb = CharField(max_length=24)
+    lead_id = IntegerField(null=True)
+    rep_id = IntegerField(null=True)
+    before = JsonField(default=dict)
+    after = JsonField(default=dict)
+    bulk_id = IntegerField(null=True)
+    at = MomentField()
+    undone_at = MomentField(null=True)
+
+
+class Snooze(Table):
+    """A lead that its rep put off. At most one is open a lead: the database says so."""
+
+    lead_id = IntegerField()
+    rep_id = IntegerField()
+    until = MomentField()
+    actor = CharField(max_length=80)
+    at = MomentField()
+    ended_at = MomentField(null=True)
+    ended_as = CharField(max_length=12, null=True)  # over, acted, undone
+
+
+class Bulk(Table):
+    """Many leads to one rep, until somebody confirms or approves it."""
+
+    actor = CharField(max_length=80)
+    rep_id = IntegerField()
+    from_rep_id = IntegerField(null=True)
+    lead_ids = JsonField()
+    reason = TextField()
+    state = CharField(max_length=12)  # asked, waiting (for approval), moving, done, declined
+    at = MomentField()
+    decided_by = CharField(max_length=80, null=True)
+    decided_at = MomentField(null=True)
+
+
+class Thread(Table):
+    """How far a card's thread has told what happened to its lead."""
+
+    lead_id = IntegerField()
+    destination = CharField(max_length=80)
+    engagement_id = IntegerField(default=0)
+    audit_id = IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("lead_id", "destination"), True),)
+
+
+class HomeViewer(Table):
+    """A Slack user who has opened App Home. `mark` tells what the last view was made from, `shown` is its hash."""
+
+    slack_user = CharField(max_length=32, unique=True)
+    rep_id = IntegerField(null=True)
+    role = CharField(max_length=12)
+    opened_at = MomentField()
+    mark = CharField(max_length=64)
+    shown = CharField(max_length=64)
+
+
 TABLES: tuple[type[Table], ...] = (
+    HomeViewer,
     Inbox,
     InboundEvent,
     Lead,
     Identity,
+    Merge,
+    NearName,
     LeadChange,
     Engagement,
+    FeedSignal,
     Score,
+    PastLook,
     Rep,
     Rotation,
     Decision,
     Assignment,
+    Waiting,
+    Timer,
+    FirstContact,
+    PublishedPolicy,
     Effect,
     Card,
     Written,
@@ -351,4 +544,9 @@ TABLES: tuple[type[Table], ...] = (
     Tombstone,
     ModelVersion,
     Cell,
+    Feedback,
+    Act,
+    Snooze,
+    Bulk,
+    Thread,
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from connector.storage.db import Database
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import Score as Row
+from connector.storage.spelled import first, insert, insert_many
 from connector.vault import Vault
 from leads.enums import Tier
+from leads.fields import PERSONAL
 from leads.results import Rationale, Reason, Score
 
 
@@ -30,42 +32,25 @@ class Scores:
 
     def add(self, lead_id: int, version: int, score: Score) -> int:
         """Store a score; returns its id."""
-        reasons = [[r.feature, r.contribution, r.value, r.text] for r in score.reasons]
-        row = Row.create(
-            lead_id=lead_id,
-            version=version,
-            as_of=score.as_of,
-            probability=score.probability,
-            score=score.score,
-            tier=score.tier.value,
-            confidence=score.confidence,
-            model_version=score.model_version,
-            source=score.source,
-            base=score.base,
-            raw_score=score.raw,
-            reasons=reasons,
-            contributions=dict(score.contributions),
-            features=dict(score.features),
-            note=score.note,
-        )
-        return int(row.id)
+        return insert(self._db, Row, _values(lead_id, version, score))
+
+    def add_many(self, scores: Sequence[tuple[int, int, Score]]) -> None:
+        """Store (lead, version, score) of many leads, within the caller's transaction."""
+        insert_many(self._db, Row, [_values(lead_id, version, score) for lead_id, version, score in scores])
 
     def get(self, score_id: int) -> StoredScore | None:
-        with self._db.connected():
-            row = Row.get_or_none(Row.id == score_id)
-            return _stored(row) if row else None
+        row = first(self._db, Row, "WHERE id = ?", score_id)
+        return _stored(row) if row else None
 
     def newest(self, lead_id: int) -> StoredScore | None:
         """The score that stands."""
-        with self._db.connected():
-            row = Row.select().where(Row.lead_id == lead_id).order_by(Row.version.desc(), Row.id.desc()).first()
-            return _stored(row) if row else None
+        row = first(self._db, Row, "WHERE lead_id = ? ORDER BY version DESC, id DESC", lead_id)
+        return _stored(row) if row else None
 
     def before(self, stored: StoredScore) -> StoredScore | None:
         """The score before this one, for the trend."""
-        with self._db.connected():
-            row = Row.select().where((Row.lead_id == stored.lead_id) & (Row.id < stored.id)).order_by(Row.id.desc()).first()
-            return _stored(row) if row else None
+        row = first(self._db, Row, "WHERE lead_id = ? AND id < ? ORDER BY id DESC", stored.lead_id, stored.id)
+        return _stored(row) if row else None
 
     def set_rationale(self, score_id: int, rationale: Rationale) -> None:
         """Keep the LLM's prose with the score it speaks of."""
@@ -85,12 +70,34 @@ class Scores:
 
     def rationale(self, score_id: int) -> Rationale | None:
         with self._db.connected():
-            row = Row.get_or_none(Row.id == score_id)
-            lead = LeadRow.get_or_none(LeadRow.id == row.lead_id) if row and row.rationale else None
+            row = first(self._db, Row, "WHERE id = ?", score_id)
+            lead = first(self._db, LeadRow, "WHERE id = ?", row.lead_id) if row and row.rationale else None
             if row is None or lead is None or lead.data_key is None:
                 return None
             value = self._vault.person(lead.data_key).open_json(row.rationale)
             return Rationale(value["text"], value["adjustment"], tuple(value["intents"]), value["model"])
+
+
+def _values(lead_id: int, version: int, score: Score) -> dict[str, Any]:
+    """The row. Of features and contributions only what says something is kept: no missing value, no nought. What is about a
+    private person alone (`leads.fields.PERSONAL`) weighs in the contribution and is not kept in the clear."""
+    return {
+        "lead_id": lead_id,
+        "version": version,
+        "as_of": score.as_of,
+        "probability": score.probability,
+        "score": score.score,
+        "tier": score.tier.value,
+        "confidence": score.confidence,
+        "model_version": score.model_version,
+        "source": score.source,
+        "base": score.base,
+        "raw_score": score.raw,
+        "reasons": [[r.feature, r.contribution, r.value, r.text] for r in score.reasons],
+        "contributions": {name: points for name, points in score.contributions.items() if points},
+        "features": {name: value for name, value in score.features.items() if value is not None and name not in PERSONAL},
+        "note": score.note,
+    }
 
 
 def _stored(row: Row) -> StoredScore:

@@ -1,5 +1,4 @@
 # mypy: ignore-errors
-# ruff: noqa: E501, F403, F405
 """The first schema."""
 
 from peewee import *
@@ -235,7 +234,6 @@ def up(migrator, db):
         data_key = SealedField(null=True)
         sealed = SealedField(null=True)
         facts = JsonField(default=dict)
-        extra = JsonField(default=dict)
         field_times = JsonField(default=dict)
         outcome = CharField(max_length=8, default="open")
         outcome_at = MomentField(null=True)

@@ -18,6 +18,7 @@ from connector.ports import Delivery
 from connector.storage import intake
 from connector.storage.db import Database
 from connector.storage.intake import Arrival, InboxWriter, IntakeFull, Stored, StoreDown, open_delivery, seal_delivery
+from connector.storage.turns import Turns
 from connector.testing import NOON, TEST_KEYS
 from connector.vault import Vault
 
@@ -105,6 +106,26 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude
 def test_an_envelope_gives_back_what_was_sealed(url: str, headers: dict[str, str], body: bytes) -> None:
     sealed = Delivery("POST", url, headers, body, NOON)
     assert open_delivery(VAULT, seal_delivery(VAULT, sealed), NOON) == sealed
+
+
+def test_a_commit_that_takes_too_long_is_refused_and_a_repeat_when_it_comes_again(database: Database) -> None:
+    """Somebody else holds the turn at writing; those behind the batch are asked to come again too."""
+
+    async def work() -> tuple[list[Any], str | None, Stored]:
+        async with writing(database, patience_s=0.05) as writer:
+            with Turns(Path(database.raw.database).with_suffix(".turns")).take():
+                first = asyncio.create_task(store(writer, "k1"))
+                await asyncio.sleep(0)  # it is handed over; the second gathers behind it
+                refused = await asyncio.gather(first, store(writer, "k2"), return_exceptions=True)
+                failure = writer.failure
+            while writer.waiting:
+                await asyncio.sleep(0.001)
+            return refused, failure, await store(writer, "k1")
+
+    refused, failure, again = run(work())
+    assert [type(one) for one in refused] == [StoreDown, StoreDown]
+    assert failure
+    assert again.duplicate
 
 
 def test_a_repeat_is_told_apart_and_rung_for_once(database: Database) -> None:
