@@ -1,33 +1,51 @@
-"""Which cards a lead has, and where: hot leads as a direct message and in the channel, warm ones as a direct message, the rest
-in the rep's digest. A card that exists is edited for as long as it stands."""
+"""Which cards a lead has, and where: hot leads as a direct message and in the channel, warm ones as a direct message unless the rep
+muted them, the rest in the rep's digest. A card that exists is edited for as long as it stands.
+
+Beyond so many cards in a channel within some minutes further hot leads share one message there, the roundup: each is still named,
+and its rep still gets a card of their own.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from connector.bootstrap import House
+from connector.pipeline.threads import ask_threads
+from connector.pipeline.wishes import wishes_of
+from connector.storage.cards import Card
 from leads.enums import EffectKind, Tier
 from leads.results import Score
 
 HOT, WARM = (Tier.A,), (Tier.B,)
 SLACK = "slack"
+#: What the place of a lead that is named in a shared message begins with; the rest is the rep, or the channel.
+DIGEST, ROUNDUP, DEADLINES = "digest:", "roundup:", "sla:"
+#: How long a roundup gathers leads before it is posted or edited.
+GATHER_S = 5.0
 
 
 def destinations(house: House, tier: Tier, rep_id: str | None) -> list[str]:
-    """Where a lead of this tier is announced: "dm:<rep>" and "channel:<name>"."""
-    if rep_id is None:
-        return []
-    direct = f"dm:{rep_id}"
+    """Where a lead of this tier is announced: "dm:<rep>" and "channel:<name>". A hot lead that nobody holds goes to the common
+    channel: somebody has to see it."""
     if tier in HOT:
-        return [direct, f"channel:{channel_of(house, rep_id)}"]
-    return [direct] if tier in WARM else []
+        return [f"dm:{rep_id}", f"channel:{channel_of(house, rep_id)}"] if rep_id else [f"channel:{house.settings.slack.channel}"]
+    if tier in WARM and rep_id and not has_muted(house, rep_id, "warm"):
+        return [f"dm:{rep_id}"]
+    return []
+
+
+def has_muted(house: House, rep_id: str, what: str) -> bool:
+    """Whether the rep does not want to hear of this; see `connector.pipeline.wishes.MUTES`."""
+    rep = house.reps.get(rep_id)
+    return rep is not None and what in (rep.settings.get("mutes") or ())
 
 
 def channel_of(house: House, rep_id: str) -> str:
     """The channel of the rep's team, else the common one."""
     slack = house.settings.slack
     rep = house.reps.get(rep_id)
-    team = str(rep.settings.get("team", "")) if rep else ""
+    team = rep.team if rep else ""
     return slack.channels.get(team, slack.channel)
 
 
@@ -41,16 +59,34 @@ def ask_cards(house: House, lead_id: int, tier: Tier, rep_id: str | None) -> boo
     if not house.slack_configured:
         return False
     told = {card.destination for card in house.cards.of_lead(lead_id)}
-    standing = [place for place in sorted(told) if not place.startswith("digest:")]
-    wanted = list(dict.fromkeys([*standing, *destinations(house, tier, rep_id)]))
+    standing = [place for place in sorted(told) if not place.startswith((DIGEST, ROUNDUP, DEADLINES))]
+    shared = [f"channel:{place.removeprefix(ROUNDUP)}" for place in sorted(told) if place.startswith(ROUNDUP)]
+    wanted = list(dict.fromkeys([*standing, *shared, *destinations(house, tier, rep_id)]))
     for destination in wanted:
-        house.effects.add(EffectKind.SLACK_CARD, SLACK, f"card:{lead_id}:{destination}", lead_id, {"destination": destination})
+        subject = f"card:{lead_id}:{destination}"
+        if not house.effects.add(EffectKind.SLACK_CARD, SLACK, subject, lead_id, {"destination": destination}) and tier in HOT:
+            house.effects.hasten(EffectKind.SLACK_CARD, subject)  # it may have waited for the end of quiet hours
     if rep_id is not None and f"dm:{rep_id}" not in wanted and f"digest:{rep_id}" not in told:
-        _ask_digest(house, rep_id)
+        ask_digest(house, rep_id)
+    ask_threads(house, lead_id, rep_id)
     return bool(wanted) or rep_id is not None
 
 
-def _ask_digest(house: House, rep_id: str) -> None:
+def ask_digest(house: House, rep_id: str) -> None:
     """One digest a rep is pending at a time; what it lists is looked up when it is sent."""
-    due = house.clock.now() + timedelta(minutes=house.settings.slack.digest_minutes)
+    rep = house.reps.get(rep_id)
+    if rep is None or has_muted(house, rep_id, "digest"):
+        return
+    now, minutes = house.clock.now(), house.settings.slack.digest_minutes
+    due = wishes_of(house, rep).next_digest(now) if minutes is None else now + timedelta(minutes=minutes)
     house.effects.add(EffectKind.SLACK_DIGEST, SLACK, f"digest:{rep_id}", None, {"rep_id": rep_id}, due_at=due)
+
+
+def ask_roundup(house: House, channel: str, lead_id: int) -> None:
+    """Ask, within a transaction of its own, that a lead be named, as it stands now, in the channel's shared message."""
+    with house.db.transaction():
+        known = house.cards.get(lead_id, ROUNDUP + channel)
+        named = replace(known, digest="") if known else Card(lead_id, ROUNDUP + channel, "", "", "")
+        house.cards.save(named)
+        due = house.clock.now() + timedelta(seconds=GATHER_S)
+        house.effects.add(EffectKind.SLACK_ROUNDUP, SLACK, f"{ROUNDUP}{channel}", None, {"channel": channel}, due_at=due)

@@ -3,21 +3,26 @@ the lead's lock, on the newest score."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 
-from allocation.decide import decide, keep, override, pass_back, rotation_key
+from allocation.decide import decide, judge, keep, override, pass_back, rotation_key, sit
 from allocation.fairness import Rotation, take_back
+from allocation.policy import Plan, Policy
 from allocation.rep import LeadFacts, Rep
 from allocation.replay import record as record_decision
+from allocation.terms import Method, NobodyFree
 from connector.bootstrap import House
 from connector.pipeline.alerts import ask_cards, is_news
+from connector.pipeline.clocks import start_clocks
 from connector.pipeline.roster import build_roster
+from connector.storage.decisions import Assignment
 from connector.storage.scores import StoredScore
+from connector.storage.waiting import Held
 from leads.enums import DecisionOutcome, EffectKind, Gate, Outcome, Tier, VerdictKind
 from leads.records import Lead
 from leads.results import Decision, Score, Verdict
@@ -27,11 +32,19 @@ log = structlog.get_logger(__name__)
 ENGINE = "engine"
 
 
-def allocate(house: House, lead_id: int) -> Decision | None:
-    """Decide who works the lead, once a score; None when nothing was to be decided."""
+def allocate(house: House, lead_id: int, actor: str = ENGINE, *, again: bool = False) -> Decision | None:
+    """Decide who works the lead, once a score, and again while it waits; None when nothing was to be decided.
+
+    `again` decides for a lead that nobody holds even if its newest score has been decided on.
+    """
     with house.db.transaction():
         lead = house.leads.lock(lead_id)
-        if lead is None or lead.erased or not lead.routable or lead.allocated_version >= lead.scored_version:
+        if lead is None or lead.id != lead_id or lead.erased or not lead.routable or lead.outcome in (Outcome.WON, Outcome.LOST):
+            house.waiting.take_off(lead_id)
+        if lead is None or lead.erased or not lead.routable:
+            return None
+        held = house.waiting.get(lead.id)
+        if held is None and not again and lead.allocated_version >= lead.scored_version:
             return None
         stored = house.scores.newest(lead.id)
         if stored is None:
@@ -40,26 +53,36 @@ def allocate(house: House, lead_id: int) -> Decision | None:
             house.leads.mark_allocated(lead.id, lead.scored_version)
             return None
         assignment = house.decisions.open_assignment(lead.id)
-        decision = None if assignment else first_decision(house, lead, stored)
+        decision = None if assignment else _decide(house, lead, stored, held, actor)
         rep_id = assignment.rep_id if assignment else decision.rep_id if decision else None
-        if decision is None or decision.outcome is not DecisionOutcome.HELD:
-            house.leads.mark_allocated(lead.id, lead.scored_version)  # a held lead stays due: the clock tries it again
+        house.leads.mark_allocated(lead.id, lead.scored_version)
         announce(house, lead, stored.score, rep_id, fresh=decision is not None and rep_id is not None)
+        if decision is not None and decision.method == Method.CLAIM_POOL:
+            _offer(house, lead)
     if decision is not None:
         log.info("lead allocated", lead_id=lead.id, rep_id=decision.rep_id, outcome=decision.outcome.value, method=decision.method)
     return decision
 
 
-def first_decision(house: House, lead: Lead, stored: StoredScore) -> Decision | None:
-    """Keep the CRM's owner, or let the engine pick; a lead already on the waiting list is not recorded as held again."""
+def _decide(house: House, lead: Lead, stored: StoredScore, held: Held | None, actor: str) -> Decision:
+    """Keep the owner a person chose, or let the engine decide, with the CRM's owner as one it may keep."""
     owner = house.reps.get(lead.owner_id) if lead.owner_id else None
-    if owner is not None and owner.active:
+    if owner is not None and owner.active and lead.pinned:
         table = lay_table(house, lead, stored)
         decision, after = keep(table.facts, owner.id, table.roster, house.policy, table.rotation, table.at, charge=True)
-        settle(house, lead, table, decision, after, ENGINE)
+        settle(house, lead, table, decision, after, actor)
         return decision
-    newest = house.decisions.newest(lead.id)
-    return pick(house, lead, stored, ENGINE, held_before=newest is not None and newest.outcome is DecisionOutcome.HELD)
+    return pick(house, lead, stored, actor, held=held)
+
+
+def _offer(house: House, lead: Lead) -> None:
+    """Show a lead of a claim pool where its team can claim it."""
+    slack, held = house.settings.slack, house.waiting.get(lead.id)
+    if not house.slack_configured or held is None:
+        return
+    place = f"channel:{slack.channels.get(held.team, slack.channel)}"
+    house.effects.add(EffectKind.SLACK_CARD, "slack", f"card:{lead.id}:{place}", lead.id, {"destination": place})
+    house.db.after_commit(lambda: house.queue.ring_deliver("slack"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +101,66 @@ def lay_table(house: House, lead: Lead, stored: StoredScore | None) -> Table:
     """Lock the roster and read load and rotation, within the caller's transaction."""
     house.decisions.lock_roster()
     at = house.clock.now()
-    facts = LeadFacts.of(lead, stored.score if stored else None)
+    roster = build_roster(house, at)
+    facts = fitted_facts(house, lead, stored, at, roster)
+    line, rotation = rotation_of(house, facts)
+    return Table(at, facts, roster, line, rotation, stored)
+
+
+def rotation_of(house: House, facts: LeadFacts) -> tuple[str, Rotation]:
+    """The line that a lead is booked in, and how it stands. The caller holds the roster's lock."""
     line = rotation_key(facts, house.policy)
     state = house.decisions.rotation(line)
-    return Table(at, facts, build_roster(house, at), line, Rotation.from_json(state) if state else Rotation(line), stored)
+    return line, Rotation.from_json(state) if state else Rotation(line)
+
+
+def fitted_facts(house: House, lead: Lead, stored: StoredScore | None, at: datetime, roster: Sequence[Rep]) -> LeadFacts:
+    """`facts_of` with the learned win probability of each active rep, where a fit is in use."""
+    facts = facts_of(house, lead, stored, at)
+    return replace(facts, fits=house.rep_fits.of(facts, [rep.id for rep in roster if rep.active]))
+
+
+def facts_of(house: House, lead: Lead, stored: StoredScore | None, at: datetime) -> LeadFacts:
+    """What allocation needs of a lead, with the owner of its company and how long it has waited."""
+    owner = lead.fields.get("account_owner_id")
+    account = house.reps.for_owner(lead.connection, str(owner)).id if owner and lead.external_id else None
+    held = house.waiting.get(lead.id)
+    waited = max(0.0, (at - held.since).total_seconds() / 60) if held else 0.0
+    return LeadFacts.of(lead, stored.score if stored else None, account_owner=account, waiting_minutes=waited)
+
+
+#: How an assignment ended whose rep does not get the lead again.
+HAD_IT = ("passed", "missed", "cleared")
+
+
+def had_it(house: House, lead_id: int) -> frozenset[str]:
+    """Who passed the lead on, let its deadline pass, or lost it by a person's word in the CRM."""
+    return frozenset(past.rep_id for past in house.decisions.history(lead_id) if past.closed_as in HAD_IT)
+
+
+def holding(house: House, lead: Lead) -> Assignment | None:
+    """The assignment by which its owner has the lead, closed or not; None when nobody owns it, or the owner came from the CRM."""
+    past = house.decisions.history(lead.id) if lead.owner_id is not None else ()
+    return past[-1] if past and past[-1].rep_id == lead.owner_id else None
+
+
+def credited(house: House, table: Table, assignment: Assignment, undo: Callable[[Rotation], Rotation]) -> Table:
+    """The table with a lead off the account of whoever had it, in the line where it was booked; `undo` is how.
+
+    Tier and policy may have changed since: another line than the table's is saved at once.
+    """
+    decision = house.decisions.get(assignment.decision_id)
+    line = decision.record.get("rotation", {}).get("key", table.line) if decision else table.line
+    if line == table.line:
+        return replace(table, rotation=undo(table.rotation))
+    if state := house.decisions.rotation(line):
+        house.decisions.save_rotation(line, undo(Rotation.from_json(state)).to_json())
+    return table
+
+
+def draw(house: House) -> float | None:
+    """A random number for the part of leads that a policy gives out at random; None when it gives out none so."""
+    return house.chance.random() if house.policy.explore > 0 else None
 
 
 def pick(
@@ -91,30 +170,114 @@ def pick(
     actor: str,
     *,
     reason: str | None = None,
-    passed_by: str | None = None,
-    held_before: bool = False,
+    passed: Assignment | None = None,
+    held: Held | None = None,
 ) -> Decision:
-    """Let the engine choose a rep, within the caller's transaction. Whoever passed the lead before does not get it again."""
-    table = lay_table(house, replace(lead, owner_id=None), stored)
-    rotation = table.rotation
-    if passed_by is not None:
-        rotation = pass_back(rotation, passed_by, house.policy, table.at)
-    exclude = frozenset(past.rep_id for past in house.decisions.history(lead.id) if past.closed_as == "passed")
-    decision, after = decide(table.facts, table.roster, house.policy, rotation, table.at, exclude)
-    if decision.outcome is DecisionOutcome.HELD and held_before:
-        return decision
-    settle(house, lead, replace(table, rotation=rotation), decision, after, actor, reason, exclude)
+    """Let the engine choose a rep, within the caller's transaction. Whoever passed the lead before does not get it again; who just
+    `passed` it is credited within the policy's limit.
+
+    A lead that waits already (`held`) and goes on waiting is not recorded as held again.
+    """
+    table = lay_table(house, lead if passed is None else replace(lead, owner_id=None), stored)
+    if passed is not None:
+        table = credited(house, table, passed, lambda line: pass_back(line, passed.rep_id, house.policy, table.at))
+    exclude, chance = had_it(house, lead.id), draw(house)
+    decision, after = decide(table.facts, table.roster, house.policy, table.rotation, table.at, exclude, chance)
+    if decision.outcome is DecisionOutcome.HELD:
+        put_on_list(house, lead, table, decision)
+        if held is not None and held.pool == (decision.method == Method.CLAIM_POOL):
+            return decision
+        if lead.owner_id is not None:  # an owner who cannot have it: switched off in the CRM, or away by a policy that goes on
+            house.leads.set_owner(lead.id, None, pinned=False)
+    settle(house, lead, table, decision, after, actor, reason, exclude, chance)
     return decision
 
 
-def choose(house: House, lead: Lead, rep_id: str, actor: str, reason: str | None, *, because: str) -> Decision:
-    """Record a person's pick, within the caller's transaction: it always wins, and pins the lead."""
-    table = lay_table(house, lead, house.scores.newest(lead.id))
-    rotation = take_back(table.rotation, lead.owner_id, house.policy.fairness) if lead.owner_id else table.rotation
-    decision, after = override(table.facts, rep_id, table.roster, house.policy, rotation, table.at, because)
-    settle(house, lead, replace(table, rotation=rotation), decision, after, actor, reason)
+def put_on_list(house: House, lead: Lead, table: Table, decision: Decision) -> None:
+    """Let a lead that nobody got wait: to be claimed, or for somebody who is free."""
+    plan = house.policy.plan(table.facts)
+    relax = plan.team.relax_skills_after
+    by = None if relax is None else table.at + timedelta(minutes=max(0.0, relax - table.facts.waiting_minutes))
+    pool = decision.method == Method.CLAIM_POOL
+    house.waiting.put(lead.id, plan.team.name, table.facts.tier, table.at, pool=pool, by=by)
+
+
+def take_away(house: House, lead: Lead, assignment: Assignment, reason: str) -> Decision | None:
+    """Give a lead whose deadline passed to somebody who has not had it, within the caller's transaction.
+
+    No credit comes back to who let it pass. None when nobody else can have it now: then it stays where it is.
+    """
+    stored = house.scores.newest(lead.id)
+    table = lay_table(house, replace(lead, owner_id=None), stored)
+    exclude, chance = had_it(house, lead.id) | {assignment.rep_id}, draw(house)
+    decision, after = decide(table.facts, table.roster, house.policy, table.rotation, table.at, exclude, chance)
+    if decision.rep_id is None and decision.method != Method.CLAIM_POOL:
+        return None
+    house.decisions.close(lead.id, table.at, "missed")
+    house.leads.set_owner(lead.id, None, pinned=False)
+    if decision.rep_id is None:
+        put_on_list(house, lead, table, decision)
+    settle(house, lead, table, decision, after, ENGINE, reason, exclude, chance)
+    current = house.leads.get(lead.id)
+    if current is not None:
+        announce(house, current, stored.score if stored else None, decision.rep_id, fresh=True)
+    return decision
+
+
+def choose(
+    house: House,
+    lead: Lead,
+    rep_id: str,
+    actor: str,
+    reason: str | None,
+    *,
+    because: str,
+    credit_back: bool = True,
+    table: Table | None = None,
+) -> Decision:
+    """Record a person's pick, within the caller's transaction: it always wins, and pins the lead. `credit_back`: whoever had the
+    lead is not charged for it any more. `table`: what is on it already."""
+    table = table or lay_table(house, lead, house.scores.newest(lead.id))
+    before = holding(house, lead) if credit_back else None
+    if before is not None:
+        table = credited(house, table, before, lambda line: take_back(line, before.rep_id, house.policy.fairness))
+    decision, after = override(table.facts, rep_id, table.roster, house.policy, table.rotation, table.at, because)
+    settle(house, lead, table, decision, after, actor, reason)
     house.leads.set_owner(lead.id, int(rep_id), pinned=True)
     return decision
+
+
+def closed_to(house: House, table: Table, rep_id: str) -> str | None:
+    """Why the engine would not give a rep the lead of this table, in the words of the gate; None when it would.
+
+    Nobody asks whether they are available: whoever wants a lead is. The teams to which the lead overflows may have it, too.
+    """
+    sitting = sit(table.facts, table.roster, house.policy, table.at)
+    first = plan = house.policy.plan(table.facts)
+    why = None
+    for _ in house.policy.teams:  # a chain of overflow has no circle
+        bench = judge(sitting, plan, frozenset({Gate.AVAILABILITY}))
+        if rep_id in bench.eligible:
+            return None
+        if why is None and rep_id in bench.closed:
+            why = bench.closed[rep_id].detail
+        if plan.team.nobody_free is not NobodyFree.OVERFLOW or not plan.team.overflow:
+            break
+        plan = house.policy.overflow_plan(first, plan.team.overflow, table.facts)
+    return why or f"not in team {first.team.name}"
+
+
+def lay_down(house: House, lead: Lead, ended_as: str) -> None:
+    """Take a lead from its owner, who is not charged for it any more, and let it wait, within the caller's transaction."""
+    before = holding(house, lead)
+    table = lay_table(house, replace(lead, owner_id=None), house.scores.newest(lead.id))
+    if before is not None:
+        table = credited(house, table, before, lambda line: take_back(line, before.rep_id, house.policy.fairness))
+        house.decisions.save_rotation(table.line, table.rotation.to_json())
+    house.decisions.close(lead.id, table.at, ended_as)
+    house.leads.set_owner(lead.id, None, pinned=False)
+    plan = house.policy.plan(table.facts)
+    house.waiting.put(lead.id, plan.team.name, table.facts.tier, table.at, pool=plan.method is Method.CLAIM_POOL)
 
 
 def settle(
@@ -126,12 +289,25 @@ def settle(
     actor: str,
     reason: str | None = None,
     exclude: frozenset[str] = frozenset(),
+    chance: float | None = None,
 ) -> None:
-    """Keep a decision with the ledger it moved and the record it can be replayed from."""
+    """Keep a decision with the ledger it moved, the record it can be replayed from, and what follows from it."""
     house.decisions.save_rotation(table.line, after.to_json())
-    record = record_decision(table.facts, table.roster, house.policy, table.rotation, table.at, decision, exclude)
+    record = record_decision(table.facts, table.roster, house.policy, table.rotation, table.at, decision, exclude, chance)
     record["verdicts"] = [_verdict(verdict) for verdict in decision.verdicts]
-    commit(house, lead, table.stored, decision, record, actor, reason)
+    assignment_id = commit(house, lead, table, decision, record, actor, reason)
+    if assignment_id and decision.rep_id is not None:
+        plan = chosen_plan(house.policy, table.facts, decision.team)
+        rep = next(house.policy.settled(rep) for rep in table.roster if rep.id == decision.rep_id)
+        start_clocks(house, lead.id, assignment_id, rep, plan, table.facts.tier, decision.at)
+
+
+def chosen_plan(policy: Policy, facts: LeadFacts, team: str | None) -> Plan:
+    """The plan by which a lead was given out: the policy's for the lead, unless it went over to another `team`."""
+    plan = policy.plan(facts)
+    if team is None or team == plan.team.name or team not in policy.teams:
+        return plan
+    return policy.overflow_plan(plan, team, facts)
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -162,20 +338,17 @@ def read_verdicts(record: Mapping[str, Any]) -> list[Verdict]:
 
 
 def commit(
-    house: House,
-    lead: Lead,
-    stored: StoredScore | None,
-    decision: Decision,
-    record: Mapping[str, Any],
-    actor: str,
-    reason: str | None = None,
+    house: House, lead: Lead, table: Table, decision: Decision, record: Mapping[str, Any], actor: str, reason: str | None
 ) -> int:
-    """Store a decision with what follows from it: assignment, owner, audit."""
-    decision_id = house.decisions.add(lead.id, stored.id if stored else None, decision, record, actor, reason)
+    """Store a decision with assignment, owner and audit; returns the new assignment's id, 0 when nobody got the lead."""
+    decision_id = house.decisions.add(lead.id, table.stored.id if table.stored else None, decision, record, actor, reason)
+    assignment_id = 0
     if decision.rep_id is not None:
-        house.decisions.assign(lead.id, decision.rep_id, decision_id, decision.at)
-        house.leads.set_owner(lead.id, int(decision.rep_id))
-        if decision.outcome is DecisionOutcome.ASSIGNED:
+        assignment_id = house.decisions.assign(lead.id, decision.rep_id, decision_id, decision.at, table.facts.tier)
+        picked = decision.outcome is DecisionOutcome.ASSIGNED  # by the engine: no person's choice stands any more
+        house.leads.set_owner(lead.id, int(decision.rep_id), pinned=False if picked else None)
+        house.waiting.take_off(lead.id)
+        if picked:
             house.reps.touch(decision.rep_id, decision.at)
     house.audit.add(
         actor,
@@ -186,7 +359,7 @@ def commit(
         detail={"before": lead.owner_id, "after": decision.rep_id, "decision": decision_id, "because": decision.because},
         person=house.leads.person_seal(lead.id),
     )
-    return decision_id
+    return assignment_id
 
 
 def announce(house: House, lead: Lead, score: Score | None, rep_id: str | None, *, fresh: bool) -> None:

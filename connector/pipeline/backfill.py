@@ -12,9 +12,11 @@ from connector.bootstrap import House
 from connector.clock import from_ms
 from connector.errors import Configuration
 from connector.pipeline.consent import is_barred
+from connector.pipeline.identity import join_near
 from connector.pipeline.normalise import normalise
-from connector.pipeline.ownership import take_from_crm
+from connector.pipeline.ownership import end, follow
 from connector.ports import BackfillPage, CrmClient
+from connector.storage.leads import Applied
 from leads.enums import Outcome
 from leads.records import EngagementEvent, LeadChange
 
@@ -90,15 +92,17 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
                 for change in chunk
                 for token in house.leads.tokens(connection, change.external_id, change.fields, change.extra)
             )
-            ids = {change.external_id: _take_lead(house, connection, change, live) for change in chunk}
+            owners: list[tuple[Applied, LeadChange]] = []
+            ids = {change.external_id: _take_lead(house, connection, change, live, owners) for change in chunk}
             for external_id, (lead_id, _) in ids.items():
                 if lead_id is not None and external_id in acts:
                     engagements += house.leads.add_engagements(connection, acts[external_id], lead_id, live=live)
             for external_id, (outcome, at) in page.outcomes.items():
                 lead_id, _ = ids.get(external_id, (None, False))
                 if lead_id is not None and outcome in (Outcome.WON, Outcome.LOST):
-                    house.leads.settle(lead_id, outcome, at)
+                    end(house, lead_id, outcome, at)
                     outcomes += 1
+            follow(house, connection, owners)
             for lead_id, new in ids.values():
                 if lead_id is not None and live and new:
                     recovered += 1
@@ -106,14 +110,17 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
     return BackfillReport(0, len({change.external_id for change in page.leads}), engagements, outcomes, recovered)
 
 
-def _take_lead(house: House, connection: str, change: LeadChange, live: bool) -> tuple[int | None, bool]:
-    """(lead, whether anything of it was news); (None, False) for the erased and for those who objected."""
+def _take_lead(
+    house: House, connection: str, change: LeadChange, live: bool, owners: list[tuple[Applied, LeadChange]]
+) -> tuple[int | None, bool]:
+    """(lead, whether anything of it was news); (None, False) for the erased and for those who objected. An owner to follow goes
+    to `owners`."""
     if is_barred(house, connection, change):
         return None, False
-    applied = house.leads.apply(connection, replace(change, fetch=False), live=live)
+    applied = join_near(house, house.leads.apply(connection, replace(change, fetch=False), live=live))
     owner = change.fields.get("owner_id")
     if owner and (applied.created or "owner_id" in applied.fields):
-        take_from_crm(house, connection, applied, change)
+        owners.append((applied, change))
     return applied.lead_id, applied.created
 
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 import structlog
 
+from connector import trace
 from connector.bootstrap import House
 from connector.errors import Configuration, LeadswitchError, Retriable, Skippable
 from connector.http import Unsure
 from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
 from connector.storage.cards import Card
 from connector.storage.effects import EQUAL, Effect
-from leads.enums import DecisionOutcome, EffectKind, LifecycleStage, Tier
+from leads.enums import DecisionOutcome, EffectKind, LifecycleStage, Outcome, Tier
+from leads.records import Lead
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +36,22 @@ DOUBT_S = 60.0
 PATIENCE = timedelta(hours=24)
 PRIORITY: dict[Tier, Literal["high", "medium"]] = {Tier.A: "high", Tier.B: "medium"}
 LOOP_WINDOW_S = 3600.0
+#: What a rep told of a lead → its lead status in the CRM. A lead that was won shows it by its stage.
+STATUSES = {
+    "contacted": "connected",
+    "no_answer": "attempted_to_contact",
+    "meeting": "connected",
+    "lost": "unqualified",
+    "reopened": "open",
+}
+
+
+class Held(LeadswitchError):
+    """The row waits until a moment by somebody's wish, such as quiet hours: neither a failed try nor a loss of patience."""
+
+    def __init__(self, why: str, until: datetime) -> None:
+        super().__init__(why)
+        self.until = until
 
 
 class Handler(Protocol):
@@ -70,7 +88,8 @@ def _by_doubt(effects: Sequence[Effect]) -> list[list[Effect]]:
 def _deliver_alert(house: House, destination: str, effects: Sequence[Effect]) -> None:
     for effect in effects:
         handler = HANDLERS.get(effect.kind)
-        with structlog.contextvars.bound_contextvars(effect_id=effect.id, lead_id=effect.lead_id):
+        bound = structlog.contextvars.bound_contextvars(effect_id=effect.id, lead_id=effect.lead_id)
+        with trace.follow(effect.trace_id), bound:
             if handler is None:
                 _fail(house, destination, effect, Configuration(f"Nobody here delivers {effect.kind.value}."))
                 continue
@@ -105,10 +124,15 @@ def _try(house: House, destination: str, effect: Effect, send: Callable[[], str 
         _fail(house, destination, effect, Retriable(f"Unexpected {type(error).__name__}."))
     else:
         house.effects.finish(effect, receipt)
+        log.info("alert sent", kind=effect.kind.value)
 
 
 def _fail(house: House, destination: str, effect: Effect, error: Exception) -> None:
     """Put the row back, or give it up when it cannot help or has had its tries."""
+    if isinstance(error, Held):  # the sweep rings for it when its moment has come
+        wait_s = (error.until - house.clock.now()).total_seconds()
+        house.effects.put_back(effect, max(wait_s, LEAST_DELAY_S), str(error), counted=False)
+        return
     if isinstance(error, Retriable):
         patient = effect.created_at is None or house.clock.now() - effect.created_at < PATIENCE
         if error.delay_s is not None and not isinstance(error, Unsure) and patient:
@@ -120,15 +144,23 @@ def _fail(house: House, destination: str, effect: Effect, error: Exception) -> N
             delay = DOUBT_S if isinstance(error, Unsure) else BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
             house.effects.put_back(effect, delay, str(error), counted=True, in_doubt=isinstance(error, Unsure))
             house.queue.ring_deliver(destination, delay_s=delay)
-            log.warning("effect put back", effect_id=effect.id, kind=effect.kind.value, error=str(error), attempts=effect.attempts)
+            known = {"trace_id": effect.trace_id, "effect_id": effect.id, "kind": effect.kind.value}
+            log.warning("effect put back", error=str(error), attempts=effect.attempts, **known)
             return
     with house.db.transaction():
         house.effects.bury(effect, str(error))
         house.deadletters.add("effect", effect.id, destination, str(error))
-    log.error("effect given up", effect_id=effect.id, kind=effect.kind.value, error=str(error))
+    log.error("effect given up", trace_id=effect.trace_id, effect_id=effect.id, kind=effect.kind.value, error=str(error))
 
 
 # -- CRM
+
+
+def ask_record(house: House, lead: Lead) -> None:
+    """Ask, within the caller's transaction, that the lead's record in its CRM be brought up to date."""
+    if lead.external_id and lead.connection in house.crm_connections():
+        house.effects.add(EffectKind.CRM_LEAD, lead.connection, f"lead:{lead.id}", lead.id)
+        house.db.after_commit(lambda: house.queue.ring_deliver(lead.connection))
 
 
 def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> None:
@@ -170,6 +202,7 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
             _fail(house, destination, effect, result.error or LeadswitchError("The CRM refused without a reason."))
         log.info(
             "written back",
+            trace_id=effect.trace_id,
             effect_id=effect.id,
             kind=effect.kind.value,
             ok=result.ok,
@@ -195,6 +228,12 @@ def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
     decision = house.decisions.newest(lead.id)
     tier = stored.score.tier if stored else None
     stage = LifecycleStage.MQL.value if tier in (Tier.A, Tier.B) else None
+    if lead.outcome is Outcome.WON:
+        stage = LifecycleStage.CUSTOMER.value
+    told = house.feedback.newest(lead.id, "outcome")
+    status = STATUSES.get(told.value) if told else None
+    if stored is not None:  # what goes out is what later moves are measured against
+        house.leads.announce(lead.id, stored.score.score, stored.score.tier)
     held = decision is not None and decision.outcome is DecisionOutcome.HELD and bool(house.decisions.history(lead.id))
     write = LeadWrite(
         external_id=lead.external_id,
@@ -204,8 +243,9 @@ def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
         reasons="; ".join(reason.text for reason in stored.score.reasons[:5]) if stored else None,
         routed_because=decision.because if decision else None,
         stage=stage,
+        lead_status=status,
     )
-    wanted = {"owner_id": write.owner_id, "lifecycle_stage": stage}
+    wanted = {"owner_id": write.owner_id, "lifecycle_stage": stage, "lead_status": status}
     house.echoes.note(connection, lead.external_id, {key: value for key, value in wanted.items() if value})
     return write
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import tomllib
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,10 @@ import structlog
 
 from connector.bootstrap import House
 from connector.errors import Configuration
+from connector.pipeline import ownership
 from connector.pipeline.consent import is_barred
 from connector.pipeline.normalise import normalise
+from connector.spreadsheets import CsvFile, ErrorFile
 from leads.enums import ChangeKind, ChangeOrigin, Outcome
 from leads.fields import CANONICAL
 from leads.records import FieldValue, LeadChange
@@ -28,7 +28,6 @@ log = structlog.get_logger(__name__)
 CHUNK = 200
 #: Rows of a file without dates are laid this far apart, in the order of the `order` column, ending at the time of the import.
 SPACING = timedelta(minutes=10)
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Progress = Callable[[float, str], None]
 
@@ -93,10 +92,10 @@ def run(house: House, file: Path, mapping: ImportMap, progress: Progress | None 
     """Take in every row of a CSV or CSV.gz. Raises `Configuration` when a mapped column is not there."""
     size = max(file.stat().st_size, 1)
     places = _places(file, mapping)
-    errors = _ErrorFile(file.with_name(f"{file.name.removesuffix('.gz').removesuffix('.csv')}.errors.csv"))
+    errors = ErrorFile.beside(file)
     started = house.clock.now()
     rows = created = changed = failed = 0
-    with _open(file) as (raw, text):
+    with CsvFile(file) as (raw, text):
         reader = csv.DictReader(text)
         _check_columns(reader.fieldnames or (), mapping, file)
         chunk: list[tuple[LeadChange, Outcome]] = []
@@ -136,7 +135,8 @@ def _store(house: House, connection: str, chunk: list[tuple[LeadChange, Outcome]
             made += int(applied.created)
             moved += int(not applied.created and bool(applied.fields))
             if outcome in (Outcome.WON, Outcome.LOST):
-                house.leads.settle(applied.lead_id, outcome, change.occurred_at + SPACING)
+                ended = house.leads.settle if applied.created else partial(ownership.end, house)
+                ended(applied.lead_id, outcome, change.occurred_at + SPACING)
     return made, moved
 
 
@@ -181,7 +181,7 @@ def _places(file: Path, mapping: ImportMap) -> dict[str, int]:
     """The place of each row by the `order` column (numbers as numbers), or by position, when the file has no dates."""
     if mapping.created_at:
         return {}
-    with _open(file) as (_, text):
+    with CsvFile(file) as (_, text):
         reader = csv.DictReader(text)
         _check_columns(reader.fieldnames or (), mapping, file)
         keys = [
@@ -201,51 +201,6 @@ def _check_columns(headings: Any, mapping: ImportMap, file: Path) -> None:
     missing = [column for column in wanted if column is not None and column not in headings]
     if missing:
         raise Configuration(f"{file.name} has no column {missing[0]!r}.", "Mend the map file or the file's headings.")
-
-
-class _open:
-    """A CSV or CSV.gz as (raw file for the position, text); a byte-order mark is dropped. What cannot be read is a clear error."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def __enter__(self) -> tuple[io.BufferedReader, io.TextIOBase]:
-        self._raw = self._file.open("rb")
-        packed = self._raw.peek(2)[:2] == b"\x1f\x8b"
-        plain: Any = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
-        self._text = io.TextIOWrapper(plain, encoding="utf-8-sig", newline="")
-        return self._raw, self._text
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._text.close()
-        self._raw.close()
-        if isinstance(error, UnicodeDecodeError):
-            raise Configuration(f"{self._file.name} is not UTF-8.", "Save it as UTF-8.") from None
-        if isinstance(error, EOFError | gzip.BadGzipFile | zlib.error):
-            raise Configuration(f"{self._file.name} is cut short or not gzip.", "Pack it again.") from None
-        if isinstance(error, csv.Error):
-            raise Configuration(f"{self._file.name} is not a CSV file: {error}.", "Mend the file.") from None
-
-
-class _ErrorFile:
-    """Rows that were set aside, made when there is a first one. Cells that a spreadsheet would run are quoted."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._handle: io.TextIOWrapper | None = None
-
-    def add(self, line: int, reason: str, row: Mapping[str | None, Any]) -> None:
-        if self._handle is None:
-            self._handle = self.path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._handle).writerow(["line", "reason", *(str(name) for name in row if name is not None)])
-        cells = [str(value or "") for name, value in row.items() if name is not None]
-        csv.writer(self._handle).writerow(
-            [line, reason, *(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells)]
-        )
-
-    def close(self) -> None:
-        if self._handle is not None:
-            self._handle.close()
 
 
 def _created(value: FieldValue) -> datetime | None:

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
+from connector import trace
 from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
-from connector.pipeline import ownership
+from connector.pipeline import contacts, noise, ownership
 from connector.pipeline.consent import PURPOSE
+from connector.pipeline.identity import join_near, near_tokens
 from connector.pipeline.normalise import KEY_LENGTH, normalise, normalise_act, normalise_name
+from connector.pipeline.sla import note_return
+from connector.pipeline.threads import TOLD, ask_threads
 from connector.storage.events import Seen
 from connector.storage.inbox import StoredDelivery
 from connector.storage.leads import Applied, told_outcome
+from connector.storage.merging import Grounds
+from connector.storage.namesakes import KIND
 from leads.enums import ChangeKind, ChangeOrigin, EngagementKind
 from leads.records import EngagementEvent, InboundEvent, LeadChange, UnrecognisedEvent
 
@@ -35,7 +42,8 @@ def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
         stored = _open(house, inbox_id)
         if stored is None or stored.state != "pending":
             continue
-        with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, connection=stored.connection, inbox_id=stored.id):
+        bound = structlog.contextvars.bound_contextvars(connection=stored.connection, inbox_id=stored.id)
+        with trace.follow(stored.trace_id), bound:
             touched |= _ingest_one(house, stored)
     return touched
 
@@ -51,18 +59,15 @@ def _open(house: House, inbox_id: int) -> StoredDelivery | None:
 
 def _ingest_one(house: House, stored: StoredDelivery) -> set[int]:
     try:
-        try:
-            return work_off(house, stored)
-        except LeadswitchError:
-            raise
-        except Exception as error:  # two processes made the same person at once, or a fault of ours; its text may be personal
-            log.warning("delivery failed", error=type(error).__name__)
-        try:
-            return work_off(house, stored)
-        except LeadswitchError:
-            raise
-        except Exception as error:
-            raise Retriable(f"Unexpected {type(error).__name__}.") from error
+        for apart in (False, False, True):
+            try:
+                return work_off(house, stored, apart=apart)
+            except LeadswitchError:
+                raise
+            except Exception as error:  # two processes made the same person at once, or a fault of ours; its text may be personal
+                failure = type(error).__name__
+                log.warning("delivery failed", error=failure)
+        raise Retriable(f"Unexpected {failure}.")
     except Retriable as error:
         counted = error.delay_s is None
         attempts = house.inbox.retry(stored.id, error.delay_s or BACK_OFF_S[min(stored.attempts, 2)], str(error), counted=counted)
@@ -83,7 +88,8 @@ def _bury(house: House, inbox_id: int, error: str) -> None:
 
 @dataclass
 class _Batch:
-    """One delivery on its way in. `buried` and `refused` are looked up once for all who are named in it."""
+    """One delivery on its way in. `buried` and `refused` are looked up once for all who are named in it; `owners` are followed and
+    the reps who `acted` are back once every event is applied."""
 
     connection: str
     inbox_id: int
@@ -91,10 +97,16 @@ class _Batch:
     buried: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
+    made: set[int] = field(default_factory=set)
+    owners: list[tuple[Applied, LeadChange]] = field(default_factory=list)
+    acted: list[str | None] = field(default_factory=list)
 
 
-def work_off(house: House, stored: StoredDelivery) -> set[int]:
-    """Read one delivery and apply each of its events once. Raises `Retriable` when the CRM could not be asked."""
+def work_off(house: House, stored: StoredDelivery, *, apart: bool = False) -> set[int]:
+    """Read one delivery and apply each of its events once. Raises `Retriable` when the CRM could not be asked.
+
+    `apart`: each event can fail alone, and is then kept for replay. It costs two statements an event: the last resort.
+    """
     events = [
         replace(event, event_key=normalise_name(event.event_key, KEY_LENGTH))
         for event in house.receiver(stored.connection).events(stored.delivery)
@@ -106,13 +118,15 @@ def work_off(house: House, stored: StoredDelivery) -> set[int]:
         _look_up(house, batch, taken)
         ended: dict[str, Seen] = {}
         for event, keys in _folded(taken):
-            seen = _apply(house, batch, event)
+            seen = _apply_apart(house, batch, event) if apart else _apply(house, batch, event)
             ended.update(dict.fromkeys(keys, seen))
+        ended.update(_follow_up(house, batch, apart))
         house.events.settle(stored.connection, ended)
         unknown = sum(seen.state == "unknown" for seen in ended.values())
         house.inbox.finish(stored.id, "unknown" if unknown else "done")
         for lead_id in batch.touched:
-            house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
+            first = lead_id in batch.made
+            house.db.after_commit(lambda lead_id=lead_id, first=first: house.queue.ring_score(lead_id, first=first))  # type: ignore[misc]
     log.info("delivery ingested", events=len(events), fresh=len(taken), lead_ids=sorted(batch.touched), unknown=unknown)
     return batch.touched
 
@@ -134,7 +148,7 @@ def _in_one_hand(house: House, event: InboundEvent) -> InboundEvent:
 def _tokens(house: House, batch: _Batch, event: LeadChange | EngagementEvent) -> list[tuple[str, str]]:
     if isinstance(event, LeadChange):
         return house.leads.tokens(batch.connection, event.external_id, event.fields, event.extra)
-    return house.leads.tokens(batch.connection, event.external_id, {"email": event.email})
+    return house.leads.tokens(batch.connection, event.external_id, {"email": event.email, "phone": event.phone})
 
 
 def _email(event: LeadChange | EngagementEvent) -> str | None:
@@ -147,7 +161,8 @@ def _look_up(house: House, batch: _Batch, events: Sequence[InboundEvent]) -> Non
     named = [event for event in events if not isinstance(event, UnrecognisedEvent)]
     tokens = {token for event in named for token in _tokens(house, batch, event)}
     merged = {one for event in named if isinstance(event, LeadChange) for one in event.merged_ids}
-    house.leads.hold(tokens.union(*(house.leads.tokens(batch.connection, one, {}) for one in merged)))
+    near = {(KIND, token) for event in named if isinstance(event, LeadChange) for token in near_tokens(house, event.fields)}
+    house.leads.hold(tokens.union(near, *(house.leads.tokens(batch.connection, one, {}) for one in merged)))
     batch.buried = house.privacy.buried({token for _, token in tokens})
     batch.refused = house.privacy.refused({email for event in named if (email := _email(event))}, PURPOSE)
 
@@ -213,6 +228,38 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
     return completed
 
 
+def _apply_apart(house: House, batch: _Batch, event: InboundEvent) -> Seen:
+    """One event that may be what the delivery failed of."""
+    try:
+        with house.db.savepoint():
+            return _apply(house, batch, event)
+    except LeadswitchError:
+        raise
+    except Exception as error:  # its text may be personal
+        log.error("event refused", error=type(error).__name__)
+        return Seen("unknown", note=f"Could not be applied: {type(error).__name__}.")
+
+
+def _follow_up(house: House, batch: _Batch, apart: bool) -> dict[str, Seen]:
+    """What locks the roster or a rep comes after all that locks a lead; returns the changes of owner that failed, if they can fail
+    apart."""
+    failed = {}
+    if not apart:
+        ownership.follow(house, batch.connection, batch.owners)
+    for applied, change in batch.owners if apart else ():
+        try:
+            with house.db.savepoint():
+                ownership.follow(house, batch.connection, [(applied, change)])
+        except LeadswitchError:
+            raise
+        except Exception as error:  # its text may be personal
+            log.error("owner not followed", error=type(error).__name__)
+            failed[change.event_key] = Seen("unknown", applied.lead_id, f"Its owner was not followed: {type(error).__name__}.")
+    for rep_id in sorted({rep_id for rep_id in batch.acted if rep_id}):
+        note_return(house, rep_id)
+    return failed
+
+
 def _apply(house: House, batch: _Batch, event: InboundEvent) -> Seen:
     """One event, inside the delivery's transaction, unless it is of somebody who is erased or objected."""
     if isinstance(event, UnrecognisedEvent):
@@ -231,13 +278,16 @@ def _change(house: House, batch: _Batch, change: LeadChange) -> Seen:
         return Seen("echo")
     if change.kind in (ChangeKind.DELETED, ChangeKind.ERASED, ChangeKind.MERGED):
         return _end(house, batch, change)
-    applied = house.leads.apply(batch.connection, change, live=batch.live)
+    applied = join_near(house, house.leads.apply(batch.connection, change, live=batch.live))
+    if applied.created:
+        batch.made.add(applied.lead_id)
     if applied.rescore:
         batch.touched.add(applied.lead_id)
     _settle_outcome(house, applied, change)
+    batch.acted.append(contacts.see_change(house, applied, change))
     told = "owner_id" in applied.standing and change.origin is ChangeOrigin.PERSON  # what we wrote ourselves is not in the fields
     if "owner_id" in applied.fields or told or (applied.created and change.fields.get("owner_id")):
-        ownership.take_from_crm(house, batch.connection, applied, change)
+        batch.owners.append((applied, change))
     return Seen("applied", applied.lead_id)
 
 
@@ -250,7 +300,7 @@ def _end(house: House, batch: _Batch, change: LeadChange) -> Seen:
             if lead_id is None:
                 lead_id = other
             elif other is not None:
-                house.leads.merge(lead_id, other)
+                house.leads.merge(lead_id, other, Grounds("crm"))
         if lead_id is not None:
             house.leads.also_known_as(lead_id, batch.connection, change.external_id)
             house.audit.add("crm", "lead.merged", f"lead:{lead_id}", lead_id=lead_id)
@@ -263,6 +313,7 @@ def _end(house: House, batch: _Batch, change: LeadChange) -> Seen:
     if change.kind is ChangeKind.ERASED:
         _bury_person(house, batch, house.leads.erase(lead_id))
         house.audit.add("crm", "lead.erased", f"lead:{lead_id}", lead_id=lead_id)
+        ownership.refresh_cards(house, lead_id)
     else:
         lead = house.leads.lock(lead_id)
         if lead is None or lead.external_id != change.external_id:  # a record that was merged away, not the one that stands
@@ -284,17 +335,24 @@ def _engage(house: House, batch: _Batch, event: EngagementEvent) -> Seen:
     tokens = _tokens(house, batch, event)
     if not tokens:
         return Seen("unknown", note="The event names nobody.")
-    fields = {"email": event.email} if event.email else {}
+    fields = {name: value for name, value in (("email", event.email), ("phone", event.phone)) if value}
     found = house.leads.find(tokens)
     if found:
         lead_id = found[0]
     else:  # heard of in an e-mail tool before the CRM: kept, and joined when the CRM speaks of them
         person = LeadChange(event.event_key, event.external_id or "", event.occurred_at, ChangeKind.UNKNOWN, fields=fields)
         lead_id = house.leads.apply(batch.connection, person, live=False).lead_id
+    event = noise.judge(house, lead_id, event)
     added = house.leads.add_engagements(batch.connection, [event], lead_id, live=batch.live)
     _note_consent(house, event, event.email)
     if added:
         batch.touched.add(lead_id)
+        version = house.stages.versions([lead_id])[lead_id]
+        house.db.after_commit(partial(house.live.record, lead_id, version, event))
+        batch.acted.append(contacts.see_act(house, lead_id, event))
+        if batch.live and not event.machine and event.kind in TOLD:
+            lead = house.leads.get(lead_id)
+            ask_threads(house, lead_id, lead.owner_id if lead else None)
     return Seen("applied", lead_id)
 
 
@@ -308,6 +366,4 @@ def _note_consent(house: House, event: EngagementEvent, email: str | None) -> No
 def _settle_outcome(house: House, applied: Applied, change: LeadChange) -> None:
     outcome = told_outcome(change.fields)
     if outcome is not None and ({"lifecycle_stage", "lead_status"} & set(applied.fields)):
-        house.leads.settle(applied.lead_id, outcome, change.occurred_at)
-        house.decisions.close(applied.lead_id, change.occurred_at, outcome.value)
-        ownership.refresh_cards(house, applied.lead_id)
+        ownership.end(house, applied.lead_id, outcome, change.occurred_at)

@@ -18,10 +18,10 @@ from typing import Any, cast
 from connector import testing
 from connector.bootstrap import House
 from connector.errors import LeadswitchError, Skippable
-from connector.pipeline.allocate import allocate
 from connector.pipeline.deliver import HANDLERS, deliver
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
+from connector.pipeline.waiting import allocate_in_turn
 from connector.ports import CrmWrite, Delivery, LeadWrite, TaskWrite, Written
 from connector.storage.effects import Effect
 from connector.storage.intake import seal_delivery
@@ -192,14 +192,14 @@ class Desk:
     def step(self) -> None:
         """Carry out what was rung for, but nothing that this rings for."""
         bell = cast(RecordingBell, self.house.queue)
-        jobs: Mapping[str, Any] = {"ingest": ingest, "evaluate": evaluate, "allocate": allocate}
+        jobs: Mapping[str, Any] = {"ingest": ingest, "evaluate": evaluate, "evaluate_first": evaluate, "allocate": allocate_in_turn}
         rung, bell.rung = bell.rung, []
         for actor, args in rung:
             jobs.get(actor, deliver)(self.house, *args)
 
     def route(self) -> None:
         """Score and allocate what was rung for; the effects stay in the outbox."""
-        stages = {"evaluate": evaluate, "allocate": allocate}
+        stages = {"evaluate": evaluate, "evaluate_first": evaluate, "allocate": allocate_in_turn}
         bell = cast(RecordingBell, self.house.queue)
         while bell.rung:
             actor, args = bell.rung.pop(0)

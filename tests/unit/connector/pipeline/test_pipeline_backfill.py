@@ -14,7 +14,7 @@ from connector.clock import to_ms
 from connector.commands import Actor
 from connector.errors import Configuration, Retriable
 from connector.pipeline import backfill
-from connector.pipeline.evaluate import rescore
+from connector.pipeline.rescore import rescore
 from connector.ports import BackfillPage
 from connector.testing import NOON
 from leads.enums import EngagementKind, Outcome, Role
@@ -168,7 +168,11 @@ def test_reps_follow_the_crm_but_keep_what_people_set(desk: Desk) -> None:
     known = {rep.external_id: rep for rep in house.reps.all(CRM)}
     assert known["100"].settings == {"weight": 3}
     assert not known["101"].active, "who left gets nothing"
-    assert (known["200"].active, known["200"].settings, known["200"].email) == (True, {"team": "Inside"}, None)
+    assert (known["200"].active, known["200"].crm_teams, known["200"].email) == (True, ("Inside", "x"), None)
+    assert known["200"].team == "Inside"
+    commands.set_rep(house, known["200"].id, {"team": "Field"}, BOSS)
+    dan = house.reps.for_owner(CRM, "200")
+    assert (dan.team, dan.crm_teams) == ("Field", ("Inside", "x")), "what a person set wins, and the CRM's word is kept"
     house.reps.sync(CRM, [])
     assert known["100"].active, "an empty list is a fault of the CRM, not the end of the company"
     stranger = house.reps.for_owner(CRM, "999")
@@ -179,7 +183,7 @@ def test_rescoring_scores_and_routes_nobody(desk: Desk) -> None:
     Past(desk)
     backfill.run(desk.house, CRM)
     ids = [desk.lead(f"1-{place}") for place in range(60)]
-    assert rescore(desk.house, [*ids, 99_999]) == 60
+    assert rescore(desk.house, [[*ids, 99_999]]).scored == 60
     assert all(desk.house.scores.newest(one) for one in ids)
     desk.run()
     assert desk.house.decisions.open_counts() == {}

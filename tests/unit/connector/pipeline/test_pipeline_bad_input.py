@@ -10,9 +10,10 @@ import pytest
 from connector import commands, letters
 from connector.errors import Fatal, Retriable
 from connector.pipeline.ingest import TRIES, ingest
+from connector.storage.leads import Applied
 from connector.storage.models import Inbox
 from leads.enums import EngagementKind
-from leads.records import FieldValue, UnrecognisedEvent
+from leads.records import FieldValue, LeadChange, UnrecognisedEvent
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 
 
@@ -154,6 +155,32 @@ def test_a_delivery_that_cannot_be_read_holds_up_no_other(desk: Desk) -> None:
     assert house.inbox.counts() == {"dead": 2}
     assert {letter.reference for letter in house.deadletters.all()} == {broken, spoilt}
     assert "corp.example" not in str(house.deadletters.all())
+
+
+def test_one_event_that_cannot_be_applied_is_kept_for_replay_and_stops_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = desk.house
+    apply = house.leads.apply
+
+    def refuse(connection: str, told: LeadChange, *, live: bool) -> Applied:
+        done = apply(connection, told, live=live)
+        if told.external_id == "2":
+            raise OverflowError("ann@corp.example is too much")
+        return done
+
+    monkeypatch.setattr(house.leads, "apply", refuse)
+    inbox_id = desk.tell(CRM, change("1"), change("2", email="ann@corp.example"), change("3"))
+    assert (desk.lead("1"), desk.lead("3")) != (0, 0)
+    assert house.leads.find_external(CRM, "2") is None, "what it did is taken back"
+    assert house.inbox.counts() == {"unknown": 1}
+    assert "corp.example" not in str(house.events.of_inbox(inbox_id))
+    assert [state for _, state, _ in house.events.of_inbox(inbox_id) if state == "unknown"]
+    monkeypatch.setattr(house.leads, "apply", apply)
+    assert house.inbox.reopen(inbox_id)
+    ingest(house, [inbox_id])
+    assert desk.lead("2")
+    assert house.inbox.counts() == {}
 
 
 def test_retriable_is_tried_three_times_and_waiting_by_request_is_not_counted(desk: Desk) -> None:

@@ -270,7 +270,7 @@ def test_a_digest_lists_each_lead_once_and_not_what_had_a_card(desk: Desk) -> No
     for rep in ("1", "2", "3"):
         if house.cards.without_card(rep):
             house.effects.add(EffectKind.SLACK_DIGEST, "slack", f"digest:{rep}", None, {"rep_id": rep})
-    desk.clock.move(2 * 3600)
+    desk.clock.move(24 * 3600)
     deliver(house, "slack")
     listed = [one for _, leads in desk.slack.digests for one in leads]
     assert sorted(listed) == sorted(set(listed))

@@ -13,7 +13,7 @@ from connector.errors import Configuration
 from connector.pipeline.importing import ImportMap, ImportReport, read_mapping, run
 from connector.testing import NOON
 from leads.enums import Outcome
-from tests.unit.connector.pipeline.scripted import Desk
+from tests.unit.connector.pipeline.scripted import CRM, Desk, change
 
 MAP = ImportMap(
     "import",
@@ -89,7 +89,7 @@ def test_a_bad_row_is_set_aside_and_what_a_spreadsheet_would_run_is_quoted(desk:
         desk,
         rows(
             "a,ann@corp.example,Ann,DE,3,1",
-            ",=cmd|' /C calc'!A0,@SUM(A1),-1,+1,1",
+            ",=cmd|' /C calc'!A0,@SUM(A1),-1-1,+1,1",
             "b,too,few",
             "c,x,x,x,1,0,too,many",
             "d,d@corp.example,D,DE,1,maybe",
@@ -191,3 +191,11 @@ def test_a_map_reads_as_written(tmp_path: Path) -> None:
     read = read_mapping(file, "crm")
     assert (read.connection, read.fields, read.extra, read.outcome) == ("crm", {"email": "Mail"}, ("V",), "Won")
     assert (read.won, read.lost, read.missing) == ({"1"}, {"0", "no"}, {""})
+
+
+def test_a_lead_that_somebody_holds_and_that_the_file_says_was_won_is_let_go(desk: Desk) -> None:
+    desk.tell(CRM, change("1", NOON - timedelta(days=9), email="ann@corp.example"))
+    desk.run()
+    assert sum(desk.house.decisions.open_counts().values()) == 1
+    bring(desk, rows("a,ann@corp.example,Ann,DE,3,1"))
+    assert desk.house.decisions.open_counts() == {}

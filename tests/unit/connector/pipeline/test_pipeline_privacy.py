@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from connector.pipeline.consent import PURPOSE, is_barred
 from connector.pipeline.normalise import normalise
 from connector.ports import BackfillPage
 from connector.storage.columns import SealedField
-from connector.storage.models import TABLES, Inbox
+from connector.storage.models import TABLES, Inbox, Score
 from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind, Role
 from leads.records import LeadChange
@@ -36,7 +37,8 @@ def person(**more: Any) -> Any:
         "message": NAME,
         "phone": PHONE,
     }
-    return change("1", NOON, **{**fields, "country": "DE", **more})
+    told = change("1", NOON, **{**fields, "country": "DE", **more})
+    return replace(told, extra={"mobilephone": PHONE.replace(" ", ""), "nickname": NAME})
 
 
 def cells(desk: Desk) -> Iterator[tuple[str, Any, bytes]]:
@@ -116,6 +118,10 @@ def test_of_an_erased_person_nothing_can_be_read_any_more(desk: Desk) -> None:
     desk.house.audit.seal()
     assert desk.house.audit.verify()[1] is None
     assert sum(desk.house.decisions.open_counts().values()) == 0
+    with desk.house.db.connected():
+        scores = list(Score.select().where(Score.lead_id == lead_id))
+    assert scores
+    assert [(row.features, row.contributions, row.reasons) for row in scores] == [({}, {}, [])] * len(scores)
 
 
 def test_a_lead_merged_before_is_erased_with_all_its_parts(desk: Desk) -> None:

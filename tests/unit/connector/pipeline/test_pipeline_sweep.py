@@ -9,6 +9,7 @@ from connector.actors import give_up
 from connector.commands import Actor
 from connector.errors import Fatal
 from connector.pipeline import sweep
+from connector.pipeline.evaluate import evaluate
 from connector.pipeline.sweep import MISSED_S, PAUSE_S, Sweeper
 from connector.storage.effects import LEASE_S
 from connector.storage.models import Inbox
@@ -68,7 +69,8 @@ def test_a_lapsed_lease_is_seen(desk: Desk) -> None:
     assert f"deliver:{CRM}" in forget(desk)
 
 
-def test_leads_that_wait_for_a_free_rep_hide_no_younger_work(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leads_that_wait_for_a_free_rep_are_not_the_sweepers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are drained from the waiting list (`test_pipeline_waiting`), and hide no younger work."""
     monkeypatch.setattr(sweep, "LIMIT", 3)
     for number in ("1", "2", "3"):
         commands.set_rep(desk.house, number, {"active": False}, BOSS)
@@ -77,19 +79,17 @@ def test_leads_that_wait_for_a_free_rep_hide_no_younger_work(desk: Desk, monkeyp
     desk.route()
     desk.clock.move(1)
     desk.tell(CRM, change("9", title="CEO"))
-    desk.route()
+    evaluate(desk.house, desk.lead("9"))
+    forget(desk)
     desk.clock.move(MISSED_S + 1)
-    sweeper = Sweeper(desk.house)
-    seen = set()
-    for _ in range(4):
-        sweeper.sweep()
-        seen |= {args[0] for actor, args in desk.house.queue.rung if actor == "allocate"}  # type: ignore[attr-defined]
-        forget(desk)
-        desk.clock.move(0.5)
-    assert desk.lead("9") in seen
+    Sweeper(desk.house).sweep()
+    rung = [args for actor, args in desk.house.queue.rung if actor == "allocate"]  # type: ignore[attr-defined]
+    assert rung == [(desk.lead("9"),)]
 
 
-@pytest.mark.parametrize(("actor", "queue"), [("evaluate", "lead.score"), ("allocate", "lead.allocate")])
+@pytest.mark.parametrize(
+    ("actor", "queue"), [("evaluate", "lead.score"), ("evaluate_first", "lead.score.first"), ("allocate", "lead.allocate")]
+)
 def test_a_job_that_was_given_up_is_a_dead_letter_and_leaves_the_sweeper_alone(desk: Desk, actor: str, queue: str) -> None:
     desk.tell(CRM, change("1", title="CEO"))
     lead_id = desk.lead("1")
@@ -135,3 +135,10 @@ def test_a_click_that_does_not_open_any_more_is_given_up_and_not_rung_for_for_ev
     desk.clock.move(60)
     Sweeper(desk.house).sweep()
     assert forget(desk) == []
+
+
+def test_the_first_score_of_a_new_lead_is_rung_for_past_the_further_scores_of_others(desk: Desk) -> None:
+    desk.tell(CRM, change("1", title="CEO"))
+    assert [actor for actor in forget(desk) if actor.startswith("evaluate")] == ["evaluate_first"]
+    desk.tell(CRM, change("1", title="Chairwoman"))
+    assert [actor for actor in forget(desk) if actor.startswith("evaluate")] == ["evaluate"]

@@ -1,0 +1,34 @@
+"""The short way of reading an address says what the long way says."""
+
+from __future__ import annotations
+
+import pytest
+from email_validator import validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.pipeline.normalise import PLAIN_EMAIL, normalise_email
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.from_regex(PLAIN_EMAIL, fullmatch=True).filter(lambda text: len(text) <= 60))
+def test_what_is_plain_is_valid_and_stays_as_it_is(text: str) -> None:
+    assert normalise_email(text) == text
+    assert str(validate_email(text, check_deliverability=False).normalized).lower() == text
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (" Ada@Example.COM ", "ada@example.com"),
+        ("a..b@example.com", None),
+        (".a@example.com", None),
+        ("a@-x.com", None),
+        ("a@ab--cd.com", None),
+        ("a@example", None),
+        ("ada@sub.example.co.uk", "ada@sub.example.co.uk"),
+        ("a@b.invalid", None),
+    ],
+)
+def test_what_is_not_plain_goes_the_long_way(text: str, read: str | None) -> None:
+    assert normalise_email(text) == read
