@@ -21,11 +21,13 @@ from connector.settings import read_settings
 from connector.storage.census import take_census
 from connector.storage.intake import BATCH_ROWS, Arrival, InboxWriter, Ring
 from webhooks import health
+from webhooks.allocation_metrics import OverrideCollector
 from webhooks.api import make_api, show_openapi
+from webhooks.api.docs import show_docs, show_style
 from webhooks.entrances import Entrances
 from webhooks.front import Front
 from webhooks.inbound import Inbound
-from webhooks.metrics import CensusCollector, IntakeMetrics, make_metrics_endpoint
+from webhooks.metrics import CensusCollector, IntakeMetrics, ScoreCollector, make_metrics_endpoint
 from webhooks.problems import Problem
 from webhooks.slack import SLACK, slack_routes, slack_socket
 
@@ -71,6 +73,8 @@ def _make_rest(house: House, writer: InboxWriter, metrics: IntakeMetrics, regist
         Route("/metrics", make_metrics_endpoint(registry)),
         Mount("/api/v1", Router(make_api(house), redirect_slashes=False)),
         Route("/openapi.json", show_openapi),
+        Route("/docs", show_docs),
+        Route("/docs/style.css", show_style),
         *slack_routes(house, writer, metrics),
     ]
     handlers: Any = {Problem: _answer_problem, HTTPException: _answer_http_exception, Exception: _answer_error}
@@ -97,6 +101,8 @@ def _ring_for(house: House) -> Ring:
 def _register_collectors(registry: CollectorRegistry, house: House, writer: InboxWriter) -> None:
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    registry.register(ScoreCollector(house))
+    registry.register(OverrideCollector(house))
     registry.register(CensusCollector(lambda: take_census(house.db, house.clock.now()), writer))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from connector.ports import Adapter, Receiver
 from connector.settings import Settings
+from webhooks.doors import build_door
 from webhooks.inbound import Entrance
 from webhooks.metrics import IntakeMetrics
 
@@ -41,4 +42,5 @@ class Entrances:
             received=self._metrics.received.labels(connection),
             duplicates=self._metrics.duplicates.labels(connection),
             seconds=self._metrics.seconds.labels(connection),
+            door=build_door(configured, self._adapter(connection)),
         )

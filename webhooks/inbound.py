@@ -19,6 +19,7 @@ from connector.errors import BadSignature, Configuration, Rejected, Stale
 from connector.ports import Answer, Delivery, Receiver
 from connector.storage.intake import InboxWriter, IntakeFull, StoreDown
 from webhooks.bodies import ClientGone, read_body
+from webhooks.doors import CLIENT, Door
 from webhooks.metrics import UNKNOWN_CONNECTION, IntakeMetrics
 from webhooks.problems import Problem, send_answer, send_problem
 
@@ -43,6 +44,7 @@ class Entrance:
     received: Counter
     duplicates: Counter
     seconds: Histogram
+    door: Door | None = None
 
 
 #: The entrance of a connection, or None when there is no connection of that name. Raises `Configuration`.
@@ -94,16 +96,18 @@ class Inbound:
     async def _answer(self, entrance: Entrance, scope: Scope, receive: Receive) -> Answer:
         """Everything between the request and its answer. Raises `Problem` and `ClientGone`."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if entrance.door is not None:
+            headers[CLIENT] = entrance.door.admit((scope.get("client") or ("",))[0], headers)
         body = await read_body(headers, receive, entrance.max_body_bytes)
         now = self._clock.now()
         delivery = Delivery(scope["method"], self._url(scope), headers, body, now)
         receiver = entrance.receiver
-        greeting = receiver.handshake(delivery)
-        if greeting is not None:
-            return greeting
-        if delivery.method != "POST":
-            raise Problem(405, "method", "Deliveries are sent with POST.", headers={"allow": "POST"})
         try:
+            greeting = receiver.handshake(delivery)
+            if greeting is not None:
+                return greeting
+            if delivery.method != "POST":
+                raise Problem(405, "method", "Deliveries are sent with POST.", headers={"allow": "POST"})
             signed = receiver.verify(delivery, now)
             key = receiver.delivery_key(delivery)
         except Rejected as error:

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connector.bootstrap import House
 from connector.errors import Retriable
 from connector.storage.census import Census
 from connector.storage.intake import InboxWriter
@@ -86,6 +87,26 @@ class CensusCollector(Collector):
         yield _by("leadswitch_dead_letters", "Work given up, waiting for a person.", "queue", counted.dead_letters)
         yield _by("leadswitch_stage_age_seconds", "Age of the oldest work waiting for a stage.", "stage", counted.stage_ages)
         yield _by("leadswitch_delivery_age_seconds", "Age of the oldest due outbox row.", "destination", counted.delivery_ages)
+
+
+class ScoreCollector(Collector):
+    """Shows what the appraiser of this process counted. One that was never asked is not built for it."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        asked = self._house.__dict__.get("appraiser")
+        answers = CounterMetricFamily("leadswitch_score_answers", "Answers of the score routes, by source.", labels=["source"])
+        for source in ("model", "rules", "cache"):
+            answers.add_metric([source], asked.answered[source] if asked else 0)
+        yield answers
+        slow = asked.too_slow if asked else 0
+        yield CounterMetricFamily("leadswitch_score_too_slow", "Times the model was too slow and rules answered.", value=slow)
 
 
 def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -9,9 +9,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from connector.bootstrap import House
-from webhooks.api.gate import Gate, Operation
+from webhooks.api.gate import Gate, Operation, Streaming
 from webhooks.api.openapi import describe
-from webhooks.api.operations import OPERATIONS
+from webhooks.api.operations import OPERATIONS, STREAMS
 
 
 def make_api(house: House) -> list[Route]:
@@ -24,9 +24,16 @@ def make_api(house: House) -> list[Route]:
 
         return serve
 
-    return [Route(operation.path, endpoint(operation), methods=[operation.method]) for operation in OPERATIONS]
+    def file_endpoint(streaming: Streaming) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(request: Request) -> Response:
+            return await gate.stream(streaming, request)
+
+        return serve
+
+    routes = [Route(operation.path, endpoint(operation), methods=[operation.method]) for operation in OPERATIONS]
+    return [*routes, *(Route(one.path, file_endpoint(one), methods=["POST"]) for one in STREAMS)]
 
 
 async def show_openapi(request: Request) -> Response:
     """`GET /openapi.json`."""
-    return JSONResponse(describe(OPERATIONS))
+    return JSONResponse(describe(OPERATIONS, STREAMS))

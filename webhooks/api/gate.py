@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -18,6 +18,7 @@ from connector.errors import Configuration, Retriable
 from connector.reading import read_json
 from connector.storage.tokens import Principal
 from leads.enums import Role
+from webhooks.api.files import FileAnswer
 from webhooks.api.records import Given, Taken
 from webhooks.bodies import ClientGone, read_body
 from webhooks.limits import Buckets
@@ -30,6 +31,8 @@ GUESSES_PER_MINUTE = 30
 LONGEST_TOKEN = 200
 #: Calls worked on at once; more would only queue for the database, whose pool serves the rest of the process too.
 THREADS = 16
+#: Files worked on at once.
+FILES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class Call:
         return Actor("api", str(self.principal.id), self.principal.role, rep_id)
 
 
+def cannot(error: Configuration) -> Problem:
+    """The 422 for what is wrong as a whole."""
+    return Problem(422, "invalid", "This cannot be done.", str(error))
+
+
 def missing(what: str) -> Problem:
     """The 404 for a record."""
     return Problem(404, "not-found", f"There is no such {what}.")
@@ -99,6 +107,21 @@ class Operation:
     takes: type[Taken] | None = None
     query: type[Taken] | None = None
     status: int = 200
+    large: bool = False  # takes many records at once, up to `limits.batch_bytes`
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """A route that takes a file as it comes and answers with one as it is made. Always POST, CSV in and out.
+
+    `work` is a generator run in a thread: from the lines of the file to the text of the answer. What it raises before the first
+    text is a problem document; what it raises later cuts the answer off.
+    """
+
+    path: str
+    role: Role
+    summary: str
+    work: Callable[[House, Iterable[str]], Iterator[str]]
 
 
 class Gate:
@@ -110,6 +133,7 @@ class Gate:
         self._clients = Buckets(per_minute, per_minute / 6)
         self._guessers = Buckets(GUESSES_PER_MINUTE, GUESSES_PER_MINUTE)
         self._threads = CapacityLimiter(THREADS)
+        self._files = CapacityLimiter(FILES)
 
     async def serve(self, operation: Operation, request: Request) -> Response:
         """Answer one request. Raises `Problem`."""
@@ -119,11 +143,24 @@ class Gate:
         if not token:
             raise self._stranger(address)
         try:
-            body = await read_body(headers, request.receive, self._house.settings.limits.body_bytes)
+            limits = self._house.settings.limits
+            body = await read_body(headers, request.receive, limits.batch_bytes if operation.large else limits.body_bytes)
         except ClientGone:
             return Response(status_code=400)
         work = partial(self._answer, operation, token, address, body, headers, request)
         return await to_thread.run_sync(work, limiter=self._threads)
+
+    async def stream(self, streaming: Streaming, request: Request) -> Response:
+        """Answer one request with a file. Raises `Problem`."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+        token = _bearer(headers.get("authorization", ""))
+        address = request.client.host if request.client else ""
+        if not token:
+            raise self._stranger(address)
+        await to_thread.run_sync(partial(self._admit, token, address, streaming.role), limiter=self._threads)
+        if headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+            raise Problem(415, "content-type", "Send the body as text/csv.")
+        return FileAnswer(partial(streaming.work, self._house), self._house.settings.limits.file_bytes, self._files)
 
     def _answer(
         self, operation: Operation, token: str, address: str, body: bytes, headers: Mapping[str, str], request: Request
@@ -143,7 +180,7 @@ class Gate:
         except Retriable as error:
             raise Problem(503, "store-down", "Not possible at this moment.", str(error), headers={"retry-after": "5"}) from error
         except Configuration as error:
-            raise Problem(422, "invalid", "This cannot be done.", str(error)) from error
+            raise cannot(error) from error
         return Response(given.model_dump_json(), operation.status, media_type="application/json")
 
     def _admit(self, token: str, address: str, role: Role) -> Principal:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from webhooks.api.gate import Operation
+from webhooks.api.gate import Operation, Streaming
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEM: dict[str, Any] = {
@@ -26,7 +26,7 @@ PROBLEM: dict[str, Any] = {
 }
 
 
-def describe(operations: tuple[Operation, ...]) -> dict[str, Any]:
+def describe(operations: tuple[Operation, ...], streams: tuple[Streaming, ...] = ()) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     models: list[tuple[type[BaseModel], str]] = [(model, "validation") for one in operations if (model := one.takes) is not None]
     models += [(one.gives, "serialization") for one in operations]
@@ -34,6 +34,8 @@ def describe(operations: tuple[Operation, ...]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for one in operations:
         paths.setdefault(f"/api/v1{one.path}", {})[one.method.lower()] = _operation(one)
+    for stream in streams:
+        paths.setdefault(f"/api/v1{stream.path}", {})["post"] = _stream(stream)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Leadswitch", "version": "1"},
@@ -65,6 +67,20 @@ def _operation(one: Operation) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     return described
+
+
+def _stream(one: Streaming) -> dict[str, Any]:
+    file = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+    return {
+        "operationId": one.work.__name__,
+        "summary": one.summary,
+        "description": f"{one.work.__doc__} Wants the role {one.role.value}.",
+        "requestBody": {"required": True, **file},
+        "responses": {
+            "200": {"description": "The file.", **file},
+            "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": _reference("Problem")}}},
+        },
+    }
 
 
 def _reference(name: str) -> dict[str, str]:

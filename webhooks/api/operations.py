@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from connector import commands
 from connector.bootstrap import House
 from connector.pipeline.consent import PURPOSE
@@ -11,9 +9,11 @@ from connector.pipeline.normalise import normalise
 from connector.storage.decisions import StoredDecision
 from connector.storage.reps import StoredRep
 from leads.enums import ChangeKind, Role
-from leads.records import Engagement, LeadChange, LeadHistory
+from leads.records import LeadChange
 from leads.results import Score
+from webhooks.api.allocation import ALLOCATION_OPERATIONS
 from webhooks.api.gate import Call, Operation, missing
+from webhooks.api.policies import POLICY_OPERATIONS
 from webhooks.api.records import (
     Claim,
     DecisionOut,
@@ -23,21 +23,21 @@ from webhooks.api.records import (
     LeadOut,
     NewLead,
     OwnerOut,
+    PassOn,
     ReasonOut,
     Reassign,
-    RepChange,
-    RepOut,
-    RepsOut,
     ScoreOut,
-    ScoreRequest,
     StoredLeadOut,
     VerdictOut,
     WhyOut,
 )
+from webhooks.api.reps import REP_OPERATIONS, known_rep
+from webhooks.api.score import SCORE_OPERATIONS, SCORE_STREAMS
+from webhooks.api.simulation import SIMULATION_OPERATIONS
 from webhooks.problems import Problem
 
 
-def _score_out(score: Score, latency_ms: float | None = None) -> ScoreOut:
+def _score_out(score: Score) -> ScoreOut:
     return ScoreOut(
         probability=score.probability,
         score=score.score,
@@ -48,7 +48,6 @@ def _score_out(score: Score, latency_ms: float | None = None) -> ScoreOut:
         source=score.source,
         note=score.note,
         as_of=score.as_of,
-        latency_ms=latency_ms,
     )
 
 
@@ -84,6 +83,7 @@ def show_lead(call: Call) -> LeadOut:
         raise missing("lead")
     owner = call.house.reps.get(lead.owner_id) if lead.owner_id else None
     stored = call.house.scores.newest(lead.id)
+    contact = call.house.timers.contact(lead.id)
     return LeadOut(
         id=lead.id,
         connection=lead.connection,
@@ -94,6 +94,8 @@ def show_lead(call: Call) -> LeadOut:
         outcome=lead.outcome.value,
         owner=OwnerOut(id=owner.id, external_id=owner.external_id, name=owner.name) if owner else None,
         pinned=lead.pinned,
+        first_contact_at=contact.at if contact else None,
+        speed_to_lead_s=contact.seconds if contact else None,
         score=_score_out(stored.score) if stored else None,
     )
 
@@ -132,14 +134,28 @@ def reassign(call: Call) -> DoneOut:
     """Give the lead to a rep of one's choice. It wins over the engine and pins the lead."""
     wanted = call.read(Reassign)
     _known_lead(call)
-    return _done(commands.reassign(call.house, call.path_id(), _rep(call, wanted.rep_id).id, call.actor(), wanted.reason))
+    return _done(commands.reassign(call.house, call.path_id(), known_rep(call, wanted.rep_id).id, call.actor(), wanted.reason))
 
 
 def claim(call: Call) -> DoneOut:
     """Take a lead that nobody holds, for a rep. Of many who try, one gets it; the others learn who (409)."""
     wanted = call.read(Claim)
     _known_lead(call)
-    return _done(commands.claim(call.house, call.path_id(), call.actor(_rep(call, wanted.rep_id).id)))
+    return _done(commands.claim(call.house, call.path_id(), call.actor(known_rep(call, wanted.rep_id).id)))
+
+
+def accept(call: Call) -> DoneOut:
+    """The rep who holds the lead takes it on: its first deadlines are met. Somebody else learns who holds it (409)."""
+    wanted = call.read(Claim)
+    _known_lead(call)
+    return _done(commands.accept(call.house, call.path_id(), call.actor(known_rep(call, wanted.rep_id).id)))
+
+
+def pass_on(call: Call) -> DoneOut:
+    """The rep who holds the lead gives it back; it goes to the next who has not had it, or waits."""
+    wanted = call.read(PassOn)
+    _known_lead(call)
+    return _done(commands.pass_on(call.house, call.path_id(), call.actor(known_rep(call, wanted.rep_id).id), wanted.reason))
 
 
 def _known_lead(call: Call) -> None:
@@ -148,78 +164,10 @@ def _known_lead(call: Call) -> None:
         raise missing("lead")
 
 
-def _rep(call: Call, rep_id: str) -> StoredRep:
-    rep = call.house.reps.get(rep_id) if rep_id.isascii() and rep_id.isdigit() and len(rep_id) <= 15 else None
-    if rep is None:
-        raise missing("rep")
-    return rep
-
-
 def _done(done: commands.Done) -> DoneOut:
     if not done.ok:
         raise Problem(409, "not-done", "This was not done.", done.text)
     return DoneOut(text=done.text)
-
-
-def score(call: Call) -> ScoreOut:
-    """Score a stored lead, or one that is not stored. Nothing is kept."""
-    from scoring.scorer import score as score_histories  # numpy and the model stay out of a process that never scores
-
-    started = time.perf_counter()
-    wanted = call.read(ScoreRequest)
-    history = _unstored(call, wanted) if wanted.lead_id is None else call.house.histories.at(wanted.lead_id, call.house.clock.now())
-    if history is None:
-        raise missing("lead")
-    scored = score_histories([history], call.house.models.champion())[0]
-    return _score_out(scored, round((time.perf_counter() - started) * 1000, 2))
-
-
-def _stored(house: House, lead_id: int) -> LeadHistory | None:
-    lead = house.leads.get(lead_id)  # the one it was merged into, if it was
-    return house.histories.at(lead.id, house.clock.now()) if lead else None
-
-
-def _unstored(call: Call, wanted: ScoreRequest) -> LeadHistory:
-    now = call.house.clock.now()
-    fields = wanted.lead.model_dump(exclude_unset=True) if wanted.lead else {}
-    change = normalise(LeadChange("", "", now, ChangeKind.CREATED, fields=fields, extra=wanted.extra))
-    acts = sorted((act for act in wanted.engagements if act.occurred_at <= now), key=lambda act: act.occurred_at)
-    return LeadHistory(
-        lead_id=0,
-        created_at=min(wanted.created_at or now, now),
-        as_of=now,
-        facts=change.fields,
-        engagements=tuple(Engagement(act.kind, act.occurred_at, act.machine, act.properties, act.text) for act in acts),
-        extra=change.extra,
-    )
-
-
-def _rep_out(rep: StoredRep, open_leads: int) -> RepOut:
-    return RepOut(
-        id=rep.id,
-        connection=rep.connection,
-        external_id=rep.external_id,
-        name=rep.name,
-        email=rep.email,
-        active=rep.active,
-        open_leads=open_leads,
-        settings=dict(rep.settings),
-    )
-
-
-def list_reps(call: Call) -> RepsOut:
-    """Every rep with what is set for them and the leads they hold."""
-    held = call.house.decisions.open_counts()
-    return RepsOut(reps=[_rep_out(rep, held.get(rep.id, 0)) for rep in call.house.reps.all()])
-
-
-def change_rep(call: Call) -> RepOut:
-    """Set weight, capacity, pause or active for a rep; null takes a setting back."""
-    change = call.read(RepChange)
-    rep = _rep(call, call.path["id"])
-    changes = change.model_dump(mode="json", exclude_unset=True)
-    changed = commands.set_rep(call.house, rep.id, changes, call.actor())
-    return _rep_out(changed, call.house.decisions.open_counts().get(rep.id, 0))
 
 
 def list_decisions(call: Call) -> DecisionsOut:
@@ -256,8 +204,14 @@ OPERATIONS = (
     Operation("GET", "/leads/{id}/why", Role.REP, "Why a lead is where it is", show_why, WhyOut),
     Operation("POST", "/leads/{id}/reassign", Role.MANAGER, "Give a lead to a rep", reassign, DoneOut, takes=Reassign),
     Operation("POST", "/leads/{id}/claim", Role.REP, "Take a lead nobody holds", claim, DoneOut, takes=Claim),
-    Operation("POST", "/score", Role.INGEST, "Score a lead", score, ScoreOut, takes=ScoreRequest),
-    Operation("GET", "/reps", Role.REP, "List the reps", list_reps, RepsOut),
-    Operation("PATCH", "/reps/{id}", Role.MANAGER, "Set what people set for a rep", change_rep, RepOut, takes=RepChange),
+    Operation("POST", "/leads/{id}/accept", Role.REP, "Take a lead on", accept, DoneOut, takes=Claim),
+    Operation("POST", "/leads/{id}/pass", Role.REP, "Pass a lead on", pass_on, DoneOut, takes=PassOn),
+    *SCORE_OPERATIONS,
+    *REP_OPERATIONS,
+    *ALLOCATION_OPERATIONS,
+    *SIMULATION_OPERATIONS,
+    *POLICY_OPERATIONS,
     Operation("GET", "/decisions", Role.REP, "List decisions", list_decisions, DecisionsOut, query=DecisionQuery),
 )
+
+STREAMS = (*SCORE_STREAMS,)

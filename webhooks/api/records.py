@@ -7,8 +7,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from leads.enums import EngagementKind
-
 Scalar = str | int | float | bool | None
 Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -58,32 +56,6 @@ class NewLead(Taken):
         return self
 
 
-class Act(Taken):
-    """One dated act of a lead that is not stored."""
-
-    kind: EngagementKind
-    occurred_at: AwareDatetime
-    machine: bool = False
-    properties: dict[str, Scalar] = Field(default_factory=dict, max_length=50)
-    text: str | None = Field(default=None, max_length=20_000)
-
-
-class ScoreRequest(Taken):
-    """A stored lead by `lead_id`, or an unstored one by `lead`."""
-
-    lead_id: int | None = Field(default=None, ge=1)
-    lead: LeadFields | None = None
-    extra: dict[str, Scalar] = Field(default_factory=dict, max_length=200)
-    created_at: AwareDatetime | None = None
-    engagements: list[Act] = Field(default_factory=list, max_length=5_000)
-
-    @model_validator(mode="after")
-    def _either(self) -> Self:
-        if (self.lead_id is None) == (self.lead is None):
-            raise ValueError("give either lead_id or lead")
-        return self
-
-
 class Reassign(Taken):
     """The rep who shall have the lead, and why."""
 
@@ -92,18 +64,46 @@ class Reassign(Taken):
 
 
 class Claim(Taken):
-    """The rep who takes a lead that nobody holds."""
+    """The rep who takes a lead: one that nobody holds, or one that was given to them."""
 
     rep_id: Id
 
 
+class PassOn(Taken):
+    """The rep who gives a lead back, and why."""
+
+    rep_id: Id
+    reason: Reason
+
+
+Words = Annotated[
+    list[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]], Field(max_length=200)
+]
+Cap = Annotated[int, Field(ge=0, le=100_000)]
+
+
 class RepChange(Taken):
-    """What people set for a rep. Null takes a setting back."""
+    """What people set for a rep. Null takes a setting back. Hours are by day, such as {"mon-fri": "09:00-17:30"}."""
 
     weight: float | None = Field(default=None, ge=0, le=100, allow_inf_nan=False)
-    capacity: int | None = Field(default=None, ge=0, le=100_000)
+    capacity: Cap | None = None
+    per_hour: Cap | None = None
+    per_day: Cap | None = None
+    per_week: Cap | None = None
     paused_until: AwareDatetime | None = None
     active: bool | None = None
+    timezone: str | None = Field(default=None, max_length=64)
+    team: str | None = Field(default=None, max_length=120)
+    hours: dict[str, str] | None = Field(default=None, max_length=14)
+    holidays: str | None = Field(default=None, max_length=12)
+    languages: Words | None = None
+    products: Words | None = None
+    industries: Words | None = None
+    countries: Words | None = None
+    regions: Words | None = None
+    postcodes: Words | None = None
+    employees: list[Cap | None] | None = Field(default=None, min_length=2, max_length=2)
+    pto: list[list[AwareDatetime]] | None = Field(default=None, max_length=200)
 
 
 class DecisionQuery(Taken):
@@ -127,7 +127,7 @@ class ReasonOut(Given):
 
 
 class ScoreOut(Given):
-    """One scoring. `source` is "model" or "rules"."""
+    """A stored score. `source` is "model" or "rules"."""
 
     probability: float
     score: int
@@ -138,7 +138,6 @@ class ScoreOut(Given):
     source: str
     note: str | None
     as_of: datetime
-    latency_ms: float | None = None
 
 
 class OwnerOut(Given):
@@ -158,6 +157,8 @@ class LeadOut(Given):
     owner: OwnerOut | None
     pinned: bool
     score: ScoreOut | None
+    first_contact_at: datetime | None = Field(default=None, description="The first human touch.")
+    speed_to_lead_s: float | None = Field(default=None, description="Seconds from the lead's creation to it.")
 
 
 class StoredLeadOut(Given):
@@ -199,6 +200,7 @@ class RepOut(Given):
     email: str | None
     active: bool
     open_leads: int
+    teams: list[str]
     settings: dict[str, Any]
 
 

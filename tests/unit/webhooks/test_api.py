@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from connector.testing import run_bells
-from leads.enums import Role
+from leads.enums import Outcome, Role
 from leads.records import RepRecord
 from webhooks.api.gate import GUESSES_PER_MINUTE
-from webhooks.api.operations import OPERATIONS
+from webhooks.api.operations import OPERATIONS, STREAMS
 
 LEAD = {"external_id": "x-1", "lead": {"email": "Ada@Example.com", "first_name": "Ada", "company": "Analytical", "country": "GB"}}
 
@@ -196,34 +196,6 @@ def test_of_two_who_claim_one_gets_the_lead(site: Any) -> None:
     assert "Cy" in late["detail"]
 
 
-def test_scoring_without_storing(site: Any) -> None:
-    lead = {"email": "ceo@example.com", "title": "CEO", "employees": 500}
-    acts = [
-        {"kind": "meeting_booked", "occurred_at": "2026-03-01T09:00:00Z"},
-        {"kind": "email_clicked", "occurred_at": "2099-01-01T00:00:00Z"},
-    ]
-    cold = site.call("POST", "/score", {"lead": {"email": "x@example.com"}}, role=Role.INGEST).json()
-    hot = site.call(
-        "POST", "/score", {"lead": lead, "engagements": acts, "created_at": "2026-02-20T00:00:00Z"}, role=Role.INGEST
-    ).json()
-    assert hot["probability"] > cold["probability"]
-    assert hot["source"] == "rules"
-    assert hot["note"]
-    assert hot["latency_ms"] >= 0
-    assert site.house.leads.count() == 0
-
-
-def test_scoring_a_stored_lead(site: Any, lead: int) -> None:
-    stored = site.call("GET", f"/leads/{lead}").json()["score"]
-    assert site.call("POST", "/score", {"lead_id": lead}).json()["probability"] == stored["probability"]
-    problem(site.call("POST", "/score", {"lead_id": 999}), 404, "not-found")
-    assert wrong_fields(site.call("POST", "/score", {})) == {"(body)"}
-    assert wrong_fields(site.call("POST", "/score", {"lead_id": 1, "lead": {}})) == {"(body)"}
-    assert wrong_fields(site.call("POST", "/score", {"lead": {}, "engagements": [{"kind": "email_opened"}]})) == {
-        "engagements.0.occurred_at"
-    }
-
-
 def test_setting_a_rep(site: Any, reps: list[str]) -> None:
     change = {"weight": 2.5, "capacity": 7, "paused_until": "2026-03-09T08:00:00+01:00", "active": False}
     changed = site.call("PATCH", f"/reps/{reps[0]}", change, role=Role.MANAGER).json()
@@ -288,8 +260,82 @@ def test_too_many_requests_of_one_client(site: Any) -> None:
 
 def test_the_interface_is_described(site: Any) -> None:
     document = site.client.get("/openapi.json").json()
-    assert set(document["paths"]) == {f"/api/v1{operation.path}" for operation in OPERATIONS}
+    assert set(document["paths"]) == {f"/api/v1{operation.path}" for operation in (*OPERATIONS, *STREAMS)}
     post = document["paths"]["/api/v1/leads"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewLead"}
     references = {text.partition('"')[0] for text in site.client.get("/openapi.json").text.split("#/components/schemas/")[1:]}
     assert references <= set(document["components"]["schemas"])
+
+
+# -- allocation
+
+
+def test_a_lead_that_nobody_holds_is_decided_and_one_that_is_held_stays(site: Any, lead: int, reps: list[str]) -> None:
+    held = site.call("POST", f"/leads/{lead}/allocate", role=Role.REP).json()
+    assert (held["lead_id"], held["outcome"], held["rep_id"] in reps) == (lead, "assigned", True)
+    with site.house.db.transaction():
+        site.house.decisions.close(lead, site.house.clock.now(), "gone")
+        site.house.leads.set_owner(lead, None)
+    again = site.call("POST", f"/leads/{lead}/allocate").json()
+    assert again["decision_id"] > held["decision_id"]
+    for rep in reps:
+        site.call("PATCH", f"/reps/{rep}", {"active": False})
+    with site.house.db.transaction():
+        site.house.decisions.close(lead, site.house.clock.now(), "gone")
+        site.house.leads.set_owner(lead, None)
+    waits = site.call("POST", f"/leads/{lead}/allocate").json()
+    assert (waits["outcome"], waits["rep_id"]) == ("held", None)
+    (row,) = site.call("GET", "/waiting").json()["waiting"]
+    assert (row["lead_id"], row["team"]) == (lead, "sales")
+    site.house.leads.settle(lead, Outcome.LOST, site.house.clock.now())
+    assert "closed (lost)" in problem(site.call("POST", f"/leads/{lead}/allocate"), 409, "not-done")["detail"]
+    problem(site.call("POST", "/leads/999/allocate"), 404, "not-found")
+
+
+def test_nobody_claims_for_a_rep_who_is_not_active_nor_what_has_ended(site: Any, lead: int, reps: list[str]) -> None:
+    with site.house.db.transaction():
+        site.house.decisions.close(lead, site.house.clock.now(), "gone")
+        site.house.leads.set_owner(lead, None)
+    site.call("PATCH", f"/reps/{reps[0]}", {"active": False})
+    refused = problem(site.call("POST", f"/leads/{lead}/claim", {"rep_id": reps[0]}), 409, "not-done")
+    assert refused["detail"] == "Bo is not active."
+    site.house.leads.settle(lead, Outcome.WON, site.house.clock.now())
+    for call, body in (("claim", {"rep_id": reps[1]}), ("reassign", {"rep_id": reps[1], "reason": "x"})):
+        assert "closed (won)" in problem(site.call("POST", f"/leads/{lead}/{call}", body), 409, "not-done")["detail"]
+
+
+def test_many_leads_are_given_out_at_once(site: Any, reps: list[str]) -> None:
+    for rep in reps:
+        site.call("PATCH", f"/reps/{rep}", {"active": False})
+    leads = []
+    for number in range(4):
+        body = {"external_id": f"f-{number}", "lead": {"email": f"p{number}@x.example", "campaign": "fair"}}
+        leads.append(site.call("POST", "/leads", body).json()["id"])
+    run_bells(site.house)
+    for rep in reps:
+        site.call("PATCH", f"/reps/{rep}", {"active": None})
+    problem(site.call("POST", "/allocations", {"campaign": "fair"}, role=Role.REP), 403, "forbidden")
+    assert wrong_fields(site.call("POST", "/allocations", {})) == {"(body)"}
+    placed = site.call("POST", "/allocations", {"campaign": "fair"}).json()
+    assert sorted(map(int, placed["given"])) == leads
+    assert sorted(placed["given"].values()) == sorted(reps * 2)
+    assert site.call("GET", "/waiting").json() == {"waiting": []}
+
+
+def test_a_reps_calendar_is_imported(site: Any, reps: list[str]) -> None:
+    event = "BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Vacation\r\nDTSTART;VALUE=DATE:20260310\r\nEND:VEVENT\r\n"
+    ics = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{event}END:VCALENDAR\r\n"
+    rep = site.call("PUT", f"/reps/{reps[0]}/calendar", {"ics": ics}).json()
+    assert rep["settings"]["calendar"] == [["2026-03-10T00:00:00+00:00", "2026-03-11T00:00:00+00:00"]]
+    problem(site.call("PUT", f"/reps/{reps[0]}/calendar", {"ics": "x"}), 422, "invalid")
+
+
+def test_everything_a_person_may_set_for_a_rep(site: Any, reps: list[str]) -> None:
+    body = {
+        "per_day": 5, "timezone": "Europe/Vienna", "hours": {"mon-fri": "09:00-17:00"}, "languages": ["de"],
+        "employees": [10, None], "postcodes": ["10-19"], "pto": [["2026-05-01T00:00:00Z", "2026-05-09T00:00:00Z"]], "team": "emea",
+    }  # fmt: skip
+    rep = site.call("PATCH", f"/reps/{reps[0]}", body).json()
+    assert rep["settings"].items() >= {key: body[key] for key in body if key != "pto"}.items()
+    assert rep["teams"] == ["emea"]
+    assert wrong_fields(site.call("PATCH", f"/reps/{reps[0]}", {"weigth": 1})) == {"weigth"}

@@ -1,0 +1,160 @@
+"""The score routes: one lead, many, and a CSV file as it comes."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from connector.bootstrap import House
+from connector.errors import Configuration
+from connector.pipeline.normalise import normalise
+from connector.spreadsheets import csv_line
+from leads.enums import ChangeKind, Role
+from leads.records import Engagement, LeadChange, LeadHistory
+from leads.results import Reason
+from webhooks.api.gate import Call, Operation, Streaming, missing
+from webhooks.api.records import ReasonOut
+from webhooks.api.score_records import (
+    AppraisalOut,
+    BatchOut,
+    BatchRequest,
+    BestTimeOut,
+    LiftOut,
+    MemberOut,
+    NextStepOut,
+    ScoredLead,
+    ScoreRequest,
+    SimilarOut,
+)
+from webhooks.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from connector.appraise import Answer
+
+# The appraiser brings numpy and the model along; it is asked for in the calls, so that a process that never scores stays small.
+
+
+def score(call: Call) -> AppraisalOut:
+    """Score a stored lead, or one that is not stored, and say why and what to do. Nothing is kept."""
+    started = time.perf_counter()
+    wanted = call.read(ScoreRequest)
+    history = _history(call.house, wanted)
+    if history is None:
+        raise missing("lead")
+    answer = call.house.appraiser.one(history, reasons=wanted.reasons)
+    return _tell(answer, history, started)
+
+
+def score_batch(call: Call) -> BatchOut:
+    """Score many leads in one call, in the order given. Nothing is kept."""
+    started = time.perf_counter()
+    wanted = call.read(BatchRequest)
+    histories = []
+    absent = []
+    for place, one in enumerate(wanted.leads):
+        history = _history(call.house, one)
+        if history is None:
+            absent.append(FieldError(f"leads.{place}.lead_id", "there is no such lead"))
+        else:
+            histories.append(history)
+    if absent:
+        raise Problem(422, "invalid", "Some leads are not there.", errors=absent)
+    answers = call.house.appraiser.many(histories, reasons=wanted.reasons, whole=wanted.whole)
+    told = [_tell(answer, history, started) for answer, history in zip(answers, histories, strict=True)]
+    return BatchOut(scores=told, latency_ms=_since(started))
+
+
+def score_csv(house: House, lines: Iterable[str]) -> Iterator[str]:
+    """Score the rows of a CSV file. The answer is the file with its scores beside it, sent as it is made.
+
+    A row that cannot be read says why in the last column. Nothing is kept.
+    """
+    from connector.pipeline.score_file import LeadSheet, out_headings, score_rows
+
+    try:
+        sheet = LeadSheet(lines)
+        yield csv_line(out_headings(sheet))
+        for row in score_rows(house, sheet):
+            width = len(sheet.headings)
+            cells = [*row.cells[:width], *[""] * (width - len(row.cells))]
+            yield csv_line([*cells, *row.added()])
+    except (csv.Error, UnicodeDecodeError) as error:
+        reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not CSV: {error}"
+        raise Configuration(f"The file is {reason}.", "Send it as CSV in UTF-8.") from None
+
+
+def _history(house: House, wanted: ScoredLead) -> LeadHistory | None:
+    """The lead as it stands now; a merged one is the one it became."""
+    now = house.clock.now()
+    if wanted.lead_id is not None:
+        lead = house.leads.get(wanted.lead_id)
+        return house.histories.at(lead.id, now) if lead else None
+    fields = wanted.lead.model_dump(exclude_unset=True) if wanted.lead else {}
+    change = normalise(LeadChange("", "", now, ChangeKind.CREATED, fields=fields, extra=wanted.extra))
+    acts = sorted((act for act in wanted.engagements if act.occurred_at <= now), key=lambda act: act.occurred_at)
+    return LeadHistory(
+        lead_id=0,
+        created_at=min(wanted.created_at or now, now),
+        as_of=now,
+        facts=change.fields,
+        engagements=tuple(Engagement(act.kind, act.occurred_at, act.machine, act.properties, act.text) for act in acts),
+        extra=change.extra,
+    )
+
+
+def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
+    told = answer.appraisal
+    made = told.score
+    step, when, lift = told.next_step, told.best_time, told.lift
+    return AppraisalOut(
+        lead_id=history.lead_id or None,
+        probability=made.probability,
+        score=made.score,
+        tier=made.tier.value,
+        priority=told.priority,
+        confidence=made.confidence,
+        fit=told.fit,
+        intent=told.intent,
+        trend=told.trend,
+        reasons=[_reason(one) for one in made.reasons],
+        top_positive=[_reason(one) for one in told.raising],
+        top_negative=[_reason(one) for one in told.lowering],
+        members=[MemberOut(name=one.name, weight=one.weight, contribution=one.contribution) for one in told.members],
+        similar_leads=[
+            SimilarOut(
+                lead_id=one.look.lead_id,
+                outcome=one.look.outcome.value,
+                similarity=one.similarity,
+                as_of=one.look.as_of,
+                days_to_outcome=round(one.days_to_outcome, 1),
+            )
+            for one in told.look_alikes
+        ],
+        next_step=NextStepOut(action=step.action, text=step.text, support=step.support) if step else None,
+        best_time=BestTimeOut(start=when.start, end=when.end, text=when.text) if when else None,
+        would_lift=LiftOut(steps=list(lift.steps), text=lift.text, tier=lift.tier.value, score=lift.score, lifts=lift.lifts)
+        if lift
+        else None,
+        model_version=made.model_version,
+        source=answer.source,
+        note=made.note,
+        as_of=made.as_of,
+        latency_ms=_since(started),
+    )
+
+
+def _reason(one: Reason) -> ReasonOut:
+    return ReasonOut(feature=one.feature, contribution=one.contribution, text=one.text)
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)
+
+
+SCORE_OPERATIONS = (
+    Operation("POST", "/score", Role.INGEST, "Score a lead", score, AppraisalOut, takes=ScoreRequest),
+    Operation("POST", "/score/batch", Role.INGEST, "Score many leads", score_batch, BatchOut, takes=BatchRequest, large=True),
+)
+SCORE_STREAMS = (Streaming("/score/csv", Role.INGEST, "Score a CSV file", score_csv),)
