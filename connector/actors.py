@@ -9,15 +9,19 @@ from typing import Any
 
 import dramatiq
 import structlog
+from dramatiq.middleware import CurrentMessage
 
+from connector import trace
 from connector.bootstrap import House
-from connector.errors import Fatal, LeadswitchError, Retriable
-from connector.pipeline.allocate import allocate
+from connector.errors import Fatal, LeadswitchError, Retriable, Skippable
+from connector.pipeline import look_alikes
 from connector.pipeline.deliver import deliver
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.pipeline.rationale import write_rationale
-from connector.queue import ALLOCATE, COMMAND, NEW, SCORE, SLOW, notify_queue
+from connector.pipeline.rescore import refresh
+from connector.pipeline.waiting import allocate_in_turn
+from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, SCORE, SLOW, notify_queue
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +44,8 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     def actor(name: str, queue: str, call: Callable[..., object], **options: Any) -> None:
         def run(*args: Any, **kwargs: Any) -> None:
             try:
-                call(*args, **kwargs)
+                with trace.follow(_trace()):
+                    call(*args, **kwargs)
             except LeadswitchError:
                 raise
             except Exception as error:  # Dramatiq keeps and logs its text, which may quote what is personal
@@ -49,15 +54,35 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
 
         dramatiq.actor(actor_name=name, queue_name=queue, broker=broker, **options)(run)
 
-    # a lead on its way goes first: under a burst of events the leads that came before it are not held up by it
-    actor("ingest", NEW, lambda ids: ingest(house, ids), priority=2, **RETRIES, on_retry_exhausted="give_up")
-    actor("evaluate", SCORE, lambda lead_id: evaluate(house, lead_id), priority=1, **RETRIES, on_retry_exhausted="give_up")
-    actor("allocate", ALLOCATE, lambda lead_id: allocate(house, lead_id), priority=0, **RETRIES, on_retry_exhausted="give_up")
+    # A new lead on its way goes first, then what has just come in: it may be another one. Further scores wait until then; those of
+    # one lead become one, so that a burst of events is worked off with fewer of them.
+    actor("ingest", NEW, lambda ids: ingest(house, ids), priority=1, **RETRIES, on_retry_exhausted="give_up")
+    actor("evaluate", SCORE, _of_lead(house, evaluate), priority=2, **RETRIES, on_retry_exhausted="give_up")
+    actor("evaluate_first", FIRST, _of_lead(house, evaluate), priority=0, **RETRIES, on_retry_exhausted="give_up")
+    actor("allocate", ALLOCATE, _of_lead(house, allocate_in_turn), priority=0, **RETRIES, on_retry_exhausted="give_up")
     actor("handle_command", COMMAND, lambda ids: handle_command(house, ids), **RETRIES, on_retry_exhausted="give_up")
     for destination in ["slack", *house.crm_connections()]:
         actor(f"deliver:{destination}", notify_queue(destination), lambda name: deliver(house, name), max_retries=0)
     actor("rationale", SLOW, lambda score_id: write_rationale(house, score_id), max_retries=0)
+    actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
+    actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
     actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)
+
+
+def _trace() -> str | None:
+    """The id that came with the message in hand."""
+    message = CurrentMessage.get_current_message()
+    return message.options.get(trace.KEY) if message else None
+
+
+def _of_lead(house: House, call: Callable[[House, int], object]) -> Callable[[int], None]:
+    """A stage of one lead. The clock's bell carries no id: then the lead's newest delivery tells."""
+
+    def run(lead_id: int) -> None:
+        with trace.follow(trace.current() or house.events.trace_of(lead_id)):
+            call(house, lead_id)
+
+    return run
 
 
 def handle_command(house: House, inbox_ids: Sequence[int]) -> None:
@@ -68,9 +93,13 @@ def handle_command(house: House, inbox_ids: Sequence[int]) -> None:
             continue  # done, or another worker is at it
         try:
             for stored in house.inbox.read([inbox_id]):
-                with structlog.contextvars.bound_contextvars(trace_id=stored.trace_id, inbox_id=stored.id):
+                bound = structlog.contextvars.bound_contextvars(inbox_id=stored.id)
+                with trace.follow(stored.trace_id), bound, house.inbox.in_hand(stored.id):
                     handle(house, json.loads(stored.delivery.body))
                     house.inbox.finish(stored.id)
+        except Skippable as error:  # another worker thought this one dead, and did it; or there is nothing to do
+            house.inbox.finish(inbox_id)
+            log.info("request skipped", inbox_id=inbox_id, why=str(error))
         except Exception:
             house.inbox.release(inbox_id)
             raise
@@ -86,8 +115,8 @@ def give_up(house: House, message: Mapping[str, Any]) -> None:
                 if house.inbox.is_pending(inbox_id):
                     house.inbox.finish(inbox_id, "dead", error)
                     house.deadletters.add("inbox", inbox_id, message["queue_name"], error)
-        elif name in ("evaluate", "allocate"):
-            house.leads.stop_stage(args[0], "score" if name == "evaluate" else "allocate")
+        elif name in ("evaluate", "evaluate_first", "allocate"):
+            house.leads.stop_stage(args[0], "allocate" if name == "allocate" else "score")
             house.deadletters.add("lead", args[0], message["queue_name"], error)
         else:
             raise Fatal(f"Nobody knows how to give up {name}.")

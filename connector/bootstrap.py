@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,17 +10,23 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from allocation.policy import DEFAULT_POLICY, Policy, parse_policy
+from allocation.policy import Policy
 from connector.budget import RedisBudget
 from connector.clock import Clock, SystemClock
 from connector.embedded import url as embedded_url
 from connector.errors import Configuration
+from connector.live import LiveLayer
 from connector.models.shelf import ModelShelf
+from connector.policies import PolicyShelf
 from connector.ports import Adapter, ClientContext, CrmClient, RateBudget, Receiver
 from connector.queue import Doorbell, make_broker
 from connector.registry import adapter as find_adapter
+from connector.registry import adapters
+from connector.rep_fits import RepFits
 from connector.settings import ConnectionSettings, Settings
+from connector.storage.acts import Acts
 from connector.storage.audit import AuditTrail
+from connector.storage.bulks import Bulks
 from connector.storage.cards import Cards
 from connector.storage.cells import Cells
 from connector.storage.db import Database
@@ -28,18 +35,34 @@ from connector.storage.decisions import Decisions
 from connector.storage.echoes import Echoes
 from connector.storage.effects import Effects
 from connector.storage.events import Events
+from connector.storage.feedback import FeedbackRows
 from connector.storage.histories import Histories
+from connector.storage.homes import Homes
 from connector.storage.inbox import InboxRows
 from connector.storage.leads import Leads
+from connector.storage.lessons import Lessons
 from connector.storage.model_versions import ModelVersions
+from connector.storage.namesakes import Namesakes
+from connector.storage.past_looks import PastLooks
+from connector.storage.policies import Policies
 from connector.storage.privacy import Privacy
 from connector.storage.reps import Reps
 from connector.storage.scores import Scores
+from connector.storage.signals import Signals
+from connector.storage.snoozes import Snoozes
+from connector.storage.stages import Stages
+from connector.storage.standings import Standings
+from connector.storage.threads import Threads
+from connector.storage.timers import Timers
 from connector.storage.tokens import Tokens
+from connector.storage.waiting import WaitingList
+from connector.tier_skill import TierSkills
 from connector.vault import Vault, open_vault
 
 if TYPE_CHECKING:
     import openai
+
+    from connector.appraise import Appraiser
 
 
 @dataclass
@@ -52,6 +75,7 @@ class House:
     vault: Vault
     redis_url: str
     broker_url: str
+    chance: random.Random = field(default_factory=random.Random)
     _receivers: dict[str, Receiver] = field(default_factory=dict)
     _clients: dict[str, CrmClient | None] = field(default_factory=dict)
 
@@ -59,12 +83,28 @@ class House:
         db, vault, clock = self.db, self.vault, self.clock
         self.inbox = InboxRows(db, vault, clock)
         self.events = Events(db, clock)
-        self.leads = Leads(db, vault, clock, homes=frozenset(self.settings.connections))
-        self.histories = Histories(db, vault)
+        self.leads = Leads(db, vault, clock, homes=self._homes())
+        self.signals = Signals(db, vault)
+        self.namesakes = Namesakes(db, vault)
+        self.histories = Histories(db, vault, self.signals)
         self.scores = Scores(db, vault)
+        self.stages = Stages(db)
+        self.past_looks = PastLooks(db)
         self.decisions = Decisions(db, clock)
         self.effects = Effects(db, clock)
         self.cards = Cards(db)
+        self.homes = Homes(db, clock)
+        self.standings = Standings(db)
+        self.threads = Threads(db)
+        self.acts = Acts(db, clock)
+        self.bulks = Bulks(db, clock)
+        self.feedback = FeedbackRows(db, clock)
+        self.snoozes = Snoozes(db, clock)
+        self.waiting = WaitingList(db, clock)
+        self.timers = Timers(db, clock)
+        self.policies = Policies(db, clock)
+        self.tier_skills = TierSkills(self.decisions, clock)
+        self.lessons = Lessons(db, self.decisions)
         self.reps = Reps(db, vault, clock)
         self.audit = AuditTrail(db, vault, clock)
         self.tokens = Tokens(db, clock)
@@ -72,6 +112,7 @@ class House:
         self.echoes = Echoes(db, vault, clock)
         self.privacy = Privacy(db, vault, clock)
         self.cells = Cells(db, vault, clock)
+        self.rep_fits = RepFits(self.cells, clock)
         self.model_versions = ModelVersions(db, clock)
 
     @cached_property
@@ -80,8 +121,20 @@ class House:
         return ModelShelf(self.model_versions, self.settings.models_path, self.clock)
 
     @cached_property
+    def appraiser(self) -> Appraiser:
+        """Answers about leads. Built when first asked for, because it brings the numerics along."""
+        from connector.appraise import Appraiser
+
+        return Appraiser(self)
+
+    @cached_property
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(self.redis_url)
+
+    @cached_property
+    def live(self) -> LiveLayer:
+        """The counts behind the live features."""
+        return LiveLayer.at(self.redis_url)
 
     @cached_property
     def budget(self) -> RateBudget:
@@ -101,12 +154,14 @@ class House:
         return openai.OpenAI(base_url=settings.base_url, api_key=key, timeout=settings.budget_ms / 1000, max_retries=0)
 
     @cached_property
+    def policy_shelf(self) -> PolicyShelf:
+        """Where the policy in force is found, and exchanged when another is published."""
+        return PolicyShelf(self.policies, Path(self.settings.policy), self.clock)
+
+    @property
     def policy(self) -> Policy:
-        """The allocation policy in force: the configured file, or the shipped default when there is none."""
-        path = Path(self.settings.policy)
-        if not path.exists():
-            return DEFAULT_POLICY
-        return parse_policy(path.read_text(encoding="utf-8"), str(path))
+        """The allocation policy in force."""
+        return self.policy_shelf.current()
 
     def connection(self, name: str) -> ConnectionSettings:
         """The settings of a connection. Raises `Configuration` when there is none of that name."""
@@ -132,6 +187,12 @@ class House:
             self._clients[name] = self.adapter(name).client(self.connection(name), context)
         return self._clients[name]
 
+    def _homes(self) -> frozenset[str]:
+        """The connections whose records are written to: the CRMs. One whose adapter is not there is told of where it is used."""
+        known = adapters()
+        connections = self.settings.connections.items()
+        return frozenset(name for name, one in connections if one.adapter in known and known[one.adapter].kind == "crm")
+
     def crm_connections(self) -> list[str]:
         """Names of the connections that are CRMs."""
         return [name for name in self.settings.connections if self.adapter(name).kind == "crm"]
@@ -142,6 +203,8 @@ class House:
 
     def close(self) -> None:
         """Give back what is held."""
+        if "appraiser" in self.__dict__:
+            self.appraiser.close()
         if "queue" in self.__dict__:
             self.queue.broker.close()
         if "redis" in self.__dict__:

@@ -22,6 +22,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from connector.errors import Configuration
 from connector.sandbox.show.acts import act_as_people
 from connector.sandbox.show.children import ROOT, DemoFailed, last_lines
 from connector.sandbox.show.live import Watch, watch_until_played
@@ -31,6 +32,7 @@ from connector.sandbox.show.witness import Witness
 
 SETTLE_S = 100.0  # for what is still under way after the campaign; the last digest comes up to a minute later
 QUIET_S = 4.0
+WORKED_POLICIES = ROOT / "docs" / "policies"
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,33 @@ class Plan:
     history: int = 2_500
     seed: int = 7
     digest_minutes: float = 0.5
+    policy: str | None = None  # the text of the policy; None for the built-in one
 
 
-def main(once: bool = False) -> int:
-    """Entry of the command line: run the demo, return its exit code."""
+def main(once: bool = False, policy: str | None = None) -> int:
+    """Entry of the command line: run the demo, return its exit code. `policy` is the name of a worked policy, or a file.
+
+    Raises `Configuration` when there is no such policy, or it is wrong.
+    """
     console = Console()
-    return run_demo(once, console=console if console.is_terminal else Console(width=120))
+    plan = Plan(policy=read_policy_text(policy) if policy else None)
+    return run_demo(once, plan, console if console.is_terminal else Console(width=120))
+
+
+def read_policy_text(named: str) -> str:
+    """The text of a worked policy, or of a policy file. Raises `Configuration`."""
+    from allocation.policy import parse_policy
+
+    worked = {path.stem: path for path in sorted(WORKED_POLICIES.glob("*.toml"))}
+    path = worked.get(named, Path(named))
+    try:
+        text = path.read_text(encoding="utf-8")
+        parse_policy(text, str(path))
+    except OSError:
+        raise Configuration(f"There is no policy {named}.", f"Name a file, or one of {', '.join(worked)}.") from None
+    except ValueError as error:
+        raise Configuration(str(error)) from None
+    return text
 
 
 def run_demo(once: bool, plan: Plan | None = None, console: Console | None = None, home: Path | None = None) -> int:
@@ -85,7 +108,7 @@ def _play(stage: Stage, plan: Plan, console: Console, once: bool) -> int:
     began = time.monotonic()
     with _step(console, "Starting the sandbox: a CRM, an e-mail tool, Slack and an LLM"):
         stage.start_stand_ins(plan.history)
-        stage.write_config(plan.digest_minutes)
+        stage.write_config(plan.digest_minutes, plan.policy)
     with _step(console, "Starting Leadswitch"):
         stage.start_service()
     desk = stage.url("slack")

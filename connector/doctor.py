@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -56,10 +57,10 @@ def _house(house: House) -> Iterator[CheckResult]:
     yield _broker(house)
     yield _service(house.settings)
     yield _clock(house.settings)
-    yield _policy(house)
+    yield _guarded("policy", lambda: _policy(house, database.ok), "")
     for name in house.settings.connections:
         yield from examine_connection(house, name)
-    yield from _slack(house.settings)
+    yield from _slack(house)
     yield _llm(house.settings)
 
 
@@ -164,11 +165,21 @@ def _clock(settings: Settings) -> CheckResult:
     return CheckResult("clock", True, "nothing outside to compare with")
 
 
-def _policy(house: House) -> CheckResult:
+def _policy(house: House, with_reps: bool) -> CheckResult:
+    """The policy in force, and how it fits the reps; without a database the file alone."""
+    from allocation.policy import check_roster
+    from connector.pipeline.roster import build_roster
+    from connector.policies import file_policy
+
     try:
-        return CheckResult("policy", True, f"version {house.policy.version}")
+        policy = house.policy if with_reps else file_policy(Path(house.settings.policy))
     except (ValueError, OSError) as error:
         return CheckResult("policy", False, str(error), "leadswitch policy check")
+    if with_reps and (fault := house.policy_shelf.fault):
+        return CheckResult("policy", False, f"the published one is not used: {fault}", "leadswitch policy publish")
+    roster = build_roster(house, house.clock.now()) if with_reps else []
+    odd = check_roster(policy, roster) if roster else []
+    return CheckResult("policy", True, "; ".join((f"version {policy.version}", *odd)), "leadswitch policy check" if odd else "")
 
 
 def _model(house: House) -> CheckResult:
@@ -195,13 +206,13 @@ def examine_connection(house: House, name: str, mend: bool = False) -> Iterator[
         yield CheckResult(name, False, str(error), f"Mend [connections.{name}]; see docs/configuration.md.")
 
 
-def _slack(settings: Settings) -> Iterator[CheckResult]:
-    if settings.slack.bot_token is None:
+def _slack(house: House) -> Iterator[CheckResult]:
+    if house.settings.slack.bot_token is None:
         yield CheckResult("slack", True, "not configured: no alerts are sent")
         return
     module, function = SLACK_CHECK
     try:
-        yield from getattr(import_module(module), function)(settings)
+        yield from getattr(import_module(module), function)(house.settings, house=house)
     except LeadswitchError as error:
         yield CheckResult("slack", False, str(error), "See docs/slack.md.")
 

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON line an event on stderr: `trace_id` from webhook to ingest, `lead_id` from there to Slack.
+"""Structured logs: one JSON line an event on stderr: `trace_id` follows an event from its webhook to Slack.
 
 The text of an exception that is not ours may quote what it was given, a person's address for example: only its type and where
 it came from are written.

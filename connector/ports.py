@@ -82,6 +82,7 @@ class LeadWrite:
     reasons: str | None = None  # one line of plain words, no personal data
     routed_because: str | None = None
     stage: str | None = None  # a LifecycleStage value; never moved backwards
+    lead_status: str | None = None  # open, attempted_to_contact, connected or unqualified
 
 
 @dataclass(frozen=True, slots=True)

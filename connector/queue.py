@@ -12,20 +12,24 @@ import redis
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError as BrokerDown
-from dramatiq.middleware import AgeLimit, Callbacks, Middleware, Retries, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import AgeLimit, Callbacks, CurrentMessage, Middleware, Retries, ShutdownNotifications, TimeLimit
 
+from connector import trace
 from connector.errors import Configuration
 
 log = structlog.get_logger(__name__)
 
 NEW, SCORE, ALLOCATE, NOTIFY, COMMAND, SLOW = "lead.new", "lead.score", "lead.allocate", "lead.notify", "lead.command", "slow"
+#: The first score of a new lead goes past the further scores of others: somebody waits for it, and clicks come in thousands.
+FIRST = "lead.score.first"
 NAMESPACE = "leadswitch"
 #: After so long without a heartbeat a worker's messages go to another; the default of a minute leaves a killed worker's too long.
 HEARTBEAT_MS = 15_000
 #: Chance in a million that a command looks for dead workers; at the default of 1,000 that took minutes on a quiet queue.
 MAINTENANCE_CHANCE = 100_000
-#: Inbox rows one message may carry: small enough that one slow delivery holds up few others.
-ROWS_A_MESSAGE = 16
+#: Inbox rows one message carries: few, so that one slow delivery holds up few others; more when thousands come at once, since
+#: ringing for each handful would then take a sixth of what the intake itself does.
+ROWS_A_MESSAGE, MOST_ROWS_A_MESSAGE = 16, 128
 
 
 def notify_queue(destination: str) -> str:
@@ -35,7 +39,8 @@ def notify_queue(destination: str) -> str:
 
 def make_broker(url: str, *, namespace: str = NAMESPACE) -> dramatiq.Broker:
     """A broker for one process. Raises `Configuration` for a scheme we do not speak or a missing extra."""
-    middleware: list[Middleware] = [AgeLimit(), TimeLimit(time_limit=600_000), ShutdownNotifications(), Callbacks(), Retries()]
+    limits = [AgeLimit(), TimeLimit(time_limit=600_000)]
+    middleware: list[Middleware] = [*limits, ShutdownNotifications(), Callbacks(), CurrentMessage(), Retries()]
     if url.startswith("amqp"):
         try:
             from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -65,16 +70,18 @@ class Doorbell:
 
     def ring_new(self, inbox_ids: Sequence[int]) -> None:
         """New deliveries wait in the inbox."""
-        for start in range(0, len(inbox_ids), ROWS_A_MESSAGE):
-            self._ring(NEW, "ingest", list(inbox_ids[start : start + ROWS_A_MESSAGE]))
+        size = min(MOST_ROWS_A_MESSAGE, max(ROWS_A_MESSAGE, len(inbox_ids) // 4))
+        for start in range(0, len(inbox_ids), size):
+            self._ring(NEW, "ingest", list(inbox_ids[start : start + size]))
 
     def ring_command(self, inbox_ids: Sequence[int]) -> None:
         """A person clicked or typed in Slack."""
         for inbox_id in inbox_ids:
             self._ring(COMMAND, "handle_command", [inbox_id])
 
-    def ring_score(self, lead_id: int) -> None:
-        self._ring(SCORE, "evaluate", lead_id)
+    def ring_score(self, lead_id: int, *, first: bool = False) -> None:
+        """A lead may have another score; `first`: it has none yet."""
+        self._ring(*((FIRST, "evaluate_first") if first else (SCORE, "evaluate")), lead_id)
 
     def ring_allocate(self, lead_id: int) -> None:
         self._ring(ALLOCATE, "allocate", lead_id)
@@ -84,7 +91,7 @@ class Doorbell:
         self._ring(notify_queue(destination), f"deliver:{destination}", destination, delay_s=delay_s)
 
     def ring_slow(self, job: str, reference: int) -> None:
-        """A job that may take long: "rationale" of a score."""
+        """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes"."""
         self._ring(SLOW, job, reference)
 
     def reachable(self) -> bool:
@@ -98,7 +105,8 @@ class Doorbell:
         return True
 
     def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0) -> None:
-        message: dramatiq.Message[None] = dramatiq.Message(queue_name=queue, actor_name=actor, args=args, kwargs={}, options={})
+        options = {trace.KEY: found} if (found := trace.current()) else {}
+        message = dramatiq.Message[None](queue_name=queue, actor_name=actor, args=args, kwargs={}, options=options)
         try:
             self.broker.declare_queue(queue)
             self.broker.enqueue(message, delay=round(delay_s * 1000) if delay_s else None)

@@ -40,10 +40,11 @@ def adapters() -> Mapping[str, Adapter]:
 
 
 def adapter(name: str) -> Adapter:
-    """The adapter `name`. Raises `Configuration` with the nearest name when there is none."""
+    """The adapter `name`, in which - and _ are one. Raises `Configuration` with the nearest name when there is none."""
     known = adapters()
-    if name in known:
-        return known[name]
+    written = name.replace("-", "_")
+    if written in known:
+        return known[written]
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     mend = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(known))}."
     raise Configuration(f"There is no adapter called {name}.", mend)

@@ -1,7 +1,8 @@
-"""The clock process: what must happen again and again. Any number may run; the one that holds the lease acts.
+"""The clock process: what must happen again and again. Any number may run; the one that holds the lease acts, and all of them carry
+out deadlines.
 
-It rings doorbells for rows whose bell was missed or whose moment has come (digests, retries), and seals the audit trail. It does
-no work of the pipeline itself, so a slow CRM or a long training never holds it up.
+It rings doorbells for rows whose bell was missed or whose moment has come (digests, retries), carries out deadlines, drains the
+waiting list and seals the audit trail. It touches nothing but the database, so a slow CRM or a long training never holds it up.
 """
 
 from __future__ import annotations
@@ -31,23 +32,43 @@ TICK_S = 0.25
 
 @dataclass
 class Chore:
-    """One thing to do every so many seconds."""
+    """One thing to do every so many seconds. `everywhere`: every clock does it and not only the one that leads, because what it
+    takes it takes once, and cannot wait until the lease of a killed clock has lapsed."""
 
     name: str
     every_s: float
     call: Callable[[], object]
+    everywhere: bool = False
     due: float = 0.0
 
 
 def chores(house: House) -> list[Chore]:
     """All of them, soonest first."""
+    from connector.feeds import FeedReader
+    from connector.pipeline.homes import HomeWatch
+    from connector.pipeline.leaderboard import ask_leaderboard
+    from connector.pipeline.leavers import release_leads
+    from connector.pipeline.sla import sweep_clocks
+    from connector.pipeline.stale import ring_refresh
     from connector.pipeline.sweep import Sweeper
+    from connector.pipeline.waiting import Drain
 
-    return [Chore("sweep", 0.5, Sweeper(house).sweep), Chore("seal", 2.0, house.audit.seal)]
+    return [
+        Chore("deadlines", 0.5, lambda: sweep_clocks(house), everywhere=True),
+        Chore("sweep", 0.5, Sweeper(house).sweep),
+        Chore("waiting", 1.0, Drain(house).turn),
+        Chore("homes", 1.0, HomeWatch(house).turn),
+        Chore("seal", 2.0, house.audit.seal),
+        Chore("leaderboard", 30.0, lambda: ask_leaderboard(house)),
+        Chore("feeds", 60.0, FeedReader(house).turn),
+        Chore("look-alikes", 3600.0, lambda: house.queue.ring_slow("look_alikes", 0)),
+        Chore("refresh", 600.0, lambda: ring_refresh(house)),
+        Chore("leavers", 15.0, lambda: release_leads(house)),
+    ]
 
 
 class Schedule:
-    """Runs chores when they are due, as long as this process holds the lease."""
+    """Runs chores when they are due: all of them as long as this process holds the lease, else those of every clock."""
 
     def __init__(self, house: House, work: Sequence[Chore], holder: str, steady: Callable[[], float] = time.monotonic) -> None:
         self._house, self._work, self._holder, self._steady = house, work, holder, steady
@@ -56,11 +77,10 @@ class Schedule:
 
     def tick(self) -> int:
         """Run every chore that is due; returns how many ran. A chore that fails is logged and tried again when next due."""
-        if not self._hold_lease():
-            return 0
+        leads = self._hold_lease()
         ran = 0
         for chore in self._work:
-            if self._steady() < chore.due:
+            if self._steady() < chore.due or not (leads or chore.everywhere):
                 continue
             try:
                 chore.call()

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from connector.errors import Configuration
 
@@ -72,7 +72,27 @@ class SlackSettings(Section):
     command: str = "/lead"
     admins: tuple[str, ...] = ()  # Slack user ids or e-mail addresses
     managers: tuple[str, ...] = ()
-    digest_minutes: float = 60.0
+    admin_groups: tuple[str, ...] = ()  # Slack user groups: ids (S0123ABC) or handles (@sales-ops)
+    manager_groups: tuple[str, ...] = ()
+    client_id: SecretStr | None = None  # these three: token rotation
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = None
+    digest_at: str = "09:00"  # in each rep's zone, until the rep chooses another hour
+    digest_minutes: float | None = None  # gather for so long instead of until that hour
+    quiet_hours: str = ""  # "20:00-08:00" in each rep's zone, until the rep chooses others
+    hot_in_quiet_hours: bool = True
+    channel_cards: int = Field(default=5, ge=0)  # cards a channel within `merge_minutes`; further hot leads share a message
+    merge_minutes: float = Field(default=10.0, ge=0)
+    leaderboard_channel: str = ""  # empty: no weekly leaderboard
+    leaderboard_at: str = "mon 09:00"  # UTC
+
+    @field_validator("digest_at", "quiet_hours", "leaderboard_at", mode="after")
+    @classmethod
+    def _hours(cls, value: str, info: ValidationInfo) -> str:
+        from connector.pipeline.wishes import parse_hour, parse_quiet, parse_weekly  # it knows time zones, which not all need
+
+        {"digest_at": parse_hour, "quiet_hours": parse_quiet, "leaderboard_at": parse_weekly}[str(info.field_name)](value)
+        return value
 
 
 class LlmSettings(Section):
@@ -93,8 +113,14 @@ class WriteBackSettings(Section):
     loop_limit: int = 20  # our own writes to one lead in an hour before the breaker opens
 
 
+class FeedSettings(Section):
+    file: str  # a CSV file of dated values; see connector.feeds
+
+
 class LimitSettings(Section):
     body_bytes: int = 1_048_576
+    batch_bytes: int = 16_777_216  # calls that take many records at once
+    file_bytes: int = 67_108_864  # CSV files, in and out as they come
     requests_per_minute: int = 6000  # of one API token
 
 
@@ -118,6 +144,7 @@ class Settings(Section):
     write_back: WriteBackSettings = WriteBackSettings()
     limits: LimitSettings = LimitSettings()
     worker_threads: int = 2
+    feeds: Mapping[str, FeedSettings] = Field(default_factory=dict)
 
     @field_validator("home", mode="after")
     @classmethod

@@ -16,7 +16,7 @@ from dramatiq import Worker
 from connector.actors import declare, load
 from connector.bootstrap import House, open_house
 from connector.logs import set_up_logs
-from connector.queue import ALLOCATE, COMMAND, NEW, NOTIFY, SCORE, SLOW, make_broker, notify_queue
+from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, NOTIFY, SCORE, SLOW, make_broker, notify_queue
 from connector.settings import Settings, read_settings
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ def groups(house: House) -> Mapping[str, tuple[frozenset[str], int, int]]:
     """name → (queues, threads, milliseconds between two looks at an idle queue)."""
     threads = house.settings.worker_threads
     found = {
-        "pipeline": (frozenset({NEW, SCORE, ALLOCATE}), threads, WAITED_FOR_MS),
+        "pipeline": (frozenset({NEW, FIRST, SCORE, ALLOCATE}), threads, WAITED_FOR_MS),
         "commands": (frozenset({COMMAND}), 1, WAITED_FOR_MS),
         "alerts": (frozenset({NOTIFY}), 2, WAITED_FOR_MS),
         "slow": (frozenset({SLOW}), 1, PATIENT_MS),

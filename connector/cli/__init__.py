@@ -11,7 +11,23 @@ from typing import NoReturn
 
 import typer
 
-from connector.cli import audit, connections, deadletters, inbox, leads, models, policy, processes, reps, tokens
+from connector.cli import (
+    allocation,
+    audit,
+    connections,
+    deadletters,
+    inbox,
+    leads,
+    merges,
+    models,
+    policy,
+    processes,
+    reps,
+    rescoring,
+    scores,
+    simulation,
+    tokens,
+)
 from connector.errors import Configuration, LeadswitchError
 
 app = typer.Typer(
@@ -25,12 +41,17 @@ app = typer.Typer(
 )
 processes.register(app)
 leads.register(app)
+allocation.register(app)
+scores.register(app)
+rescoring.register(app)
+simulation.register(app)
 app.add_typer(connections.app, name="connections")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
 app.add_typer(reps.app, name="reps")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(merges.app, name="merges")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(audit.app, name="audit")
 

@@ -1,24 +1,21 @@
-"""Leads in, models from them, and answers about them: import, train, why, replay, features."""
+"""Leads in, models from them, and what they rest on: import, train, features."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from connector.cli.answers import AsJson, fail, opened_house, progress, show_facts, show_json, show_rows, wrong
+from connector.cli.answers import AsJson, fail, opened_house, progress, show_facts, show_rows, wrong
 from connector.cli.models import figures
-
-if TYPE_CHECKING:
-    from connector.bootstrap import House
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("import")(import_file)
-    for command in (train, why, replay, features):
+    for command in (train, features):
         app.command()(command)
 
 
@@ -49,85 +46,60 @@ def import_file(
         fail("No row could be read; see the errors file.")
 
 
-def train(as_json: AsJson = False) -> None:
+def train(
+    file: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE.csv", help="An export of any CRM, instead of the stored leads.")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The file's column of the outcome.")] = None,
+    won: Annotated[str | None, typer.Option(help="Its value for a won lead, where it is no common word.")] = None,
+    order: Annotated[str | None, typer.Option(help="The column that rises with creation; # is the order of the rows.")] = None,
+    keep: Annotated[list[str], typer.Option(help="Use this column whatever the leakage guard says of it; may be repeated.")] = [],  # noqa: B006
+    mapping: Annotated[
+        Path | None, typer.Option("--map", metavar="MAP.toml", help="A map that you looked over: use its columns.")
+    ] = None,
+    compare: Annotated[bool, typer.Option(help="With --csv: hold seven model families side by side in the model card.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Train a model and use it.
 
-    It learns from the leads whose outcome is known and is judged on the newest of them.
+    It learns from the leads whose outcome is known and is judged on the newest of them. With --csv it learns from a file as it is:
+    it finds out what the columns are, leaves out those that tell the outcome, and writes FILE.map.toml for you to look over.
 
-    Example: leadswitch train
+    Example: leadswitch train --csv leads.csv --target Converted
     """
-    from connector.pipeline.training import run
-    from scoring.training import NotEnough
+    if (file is None) != (target is None):
+        wrong("--csv and --target go together.")
+    for path in (file, mapping):
+        if path is not None and not path.is_file():
+            wrong(f"{path} is not a file.")
+    from connector.pipeline import training, training_csv
+    from scoring.past import NotEnough
 
+    told: dict[str, Any] = {}
     with opened_house() as house, progress("Training") as report:
         try:
-            record = run(house, report)
+            if file is None or target is None:
+                record = training.run(house, report)
+            else:
+                done = training_csv.run_csv(
+                    house, file, target, won=won, order=order, keep=keep, mapping=mapping, families=compare, progress=report
+                )
+                record = done.record
+                told = {"map_file": str(done.map_file), "card": str(done.folder / "card.md"), "notes": list(done.notes)}
+                told["left_out"] = [{"column": item.column, "why": item.why} for item in done.left_out]
         except NotEnough as error:
             fail(str(error))
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
-    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **figures(record.metrics)}, as_json)
-
-
-def why(
-    lead: Annotated[str, typer.Argument(metavar="LEAD", help="Id, e-mail address, name, or the CRM's id.")],
-    as_json: AsJson = False,
-) -> None:
-    """Why a lead went where it went.
-
-    The score's reasons and each rep's verdict.
-
-    Example: leadswitch why 42
-    """
-    from connector.commands import why as ask
-
-    with opened_house() as house:
-        answer = ask(house, _lead_id(house, lead))
-    if answer is None:
-        fail(f"Nothing was decided about {lead} yet.")
     if as_json:
-        show_json(asdict(answer))
+        show_facts({**facts, **told, "metrics": dict(record.metrics)}, as_json)
         return
-    print(f"Lead {answer.lead_id}: {answer.because}")
-    print(f"Decision {answer.decision_id} at {answer.at}, by {answer.method}, policy {answer.policy_version}.")
-    if answer.score:
-        print(f"Score {answer.score.score} (tier {answer.score.tier.value.upper()}) by {answer.score.model_version}:")
-        for reason in answer.score.reasons:
-            print(f"  {'+' if reason.contribution > 0 else '-'} {reason.text}")
-    rows = [
-        {
-            "rep": answer.rep_names.get(verdict.rep_id, verdict.rep_id), "verdict": verdict.kind.value, "rank": verdict.rank,
-            "gate": verdict.gate.value if verdict.gate else None, "detail": verdict.detail,
-        }
-        for verdict in answer.verdicts
-    ]  # fmt: skip
-    show_rows(rows, False, "No rep was considered.")
-
-
-def replay(
-    decision: Annotated[int, typer.Argument(metavar="DECISION", help="As shown by `why`.")],
-    as_json: AsJson = False,
-) -> None:
-    """Make a past decision again.
-
-    From its stored record alone; exit code 1 when it comes out otherwise.
-
-    Example: leadswitch replay 17
-    """
-    from allocation.replay import replay as again
-
-    with opened_house() as house:
-        stored = house.decisions.get(decision)
-    if stored is None:
-        fail(f"There is no decision {decision}.")
-    made = again(stored.record)
-    same = (made.outcome, made.rep_id) == (stored.outcome, stored.rep_id)
-    facts: dict[str, Any] = {
-        "decision": decision, "same": same, "then": stored.rep_id, "now": made.rep_id,
-        "outcome": made.outcome.value, "because": made.because,
-    }  # fmt: skip
-    show_facts(facts, as_json)
-    if not same:
-        fail(f"Decision {decision} comes out otherwise today.")
+    show_facts({**facts, **figures(record.metrics)}, as_json)
+    for note in told.get("notes", ()):
+        print(f"inferred: {note}")
+    for item in told.get("left_out", ()):
+        print(f"left out: {item['column']}: {item['why']}")
+    if told:
+        print(f"The columns are written down in {told['map_file']}, the model card in {told['card']}.")
 
 
 def features(
@@ -148,16 +120,3 @@ def features(
     columns = ("name", "group", "type", "meaning", "source", "missing")
     rows = [{column: str(getattr(one, column)) for column in columns} for one in CATALOGUE.values()]
     show_rows(rows, as_json, "There are no features.")
-
-
-def _lead_id(house: House, named: str) -> int:
-    """The id of the one lead that `named` means."""
-    from connector.commands import find_leads
-
-    found = find_leads(house, named)
-    if not found:
-        fail(f"There is no lead {named}.")
-    if len(found) > 1:
-        names = ", ".join(f"{one.id} ({one.name})" for one in found)
-        fail(f"{named} may be one of: {names}. Give the id.")
-    return found[0].id

@@ -84,6 +84,10 @@ def clock(leash: Leash = None) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop by itself; exit code 0 only if every check holds.")] = False,
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", metavar="NAME", help="A worked policy (startup, regional, enterprise) or a policy file."),
+    ] = None,
 ) -> None:
     """Try everything in a sandbox.
 
@@ -91,7 +95,7 @@ def demo(
 
     Example: leadswitch demo --once
     """
-    raise typer.Exit(_call("connector.demo", "main", once=once))
+    raise typer.Exit(_call("connector.demo", "main", once=once, policy=policy))
 
 
 def migrate(quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing when there is nothing to do.")] = False) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -19,11 +21,13 @@ def list_reps(as_json: AsJson = False) -> None:
     Example: leadswitch reps list
     """
     with opened_house() as house:
-        load = house.decisions.open_counts()
+        load, speeds = house.decisions.open_counts(), house.timers.speeds()
         rows = [
             {
                 "id": rep.id, "name": rep.name, "email": rep.email, "connection": rep.connection, "owner_id": rep.external_id,
                 "active": rep.active, "open_leads": load.get(rep.id, 0), "last_assigned_at": rep.last_assigned_at,
+                "teams": [rep.team] if rep.settings.get("team") else list(rep.crm_teams),
+                "speed_to_lead_s": round(median(speeds[rep.id])) if rep.id in speeds else None,
                 "settings": dict(rep.settings) if as_json else ", ".join(f"{key}={value}" for key, value in rep.settings.items()),
             }
             for rep in house.reps.all()
@@ -40,7 +44,8 @@ def set_rep(
     """Set what the engine should know of a rep.
 
     What is set here wins over the policy file and the CRM. Names: active, weight, capacity, per_hour, per_day, per_week, timezone,
-    team, paused_until, hours, holidays, pto, languages, products, industries, countries, regions. Lists and tables are JSON.
+    team, paused_until, hours, holidays, pto, languages, products, industries, countries, regions, postcodes, employees. Lists and
+    tables are JSON.
 
     Example: leadswitch reps set anna@example.com capacity=30 paused_until=2027-01-07 languages='["de", "en"]'
     """
@@ -53,6 +58,34 @@ def set_rep(
             fail(f"There is no rep {rep}: see leadswitch reps list.")
         changed = commands.set_rep(house, found.id, changes, me())
     show_facts({"id": changed.id, "name": changed.name, **changed.settings}, as_json)
+
+
+@app.command()
+def calendar(
+    rep: Annotated[str, typer.Argument(metavar="REP", help="Id or e-mail address.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.ics", help="iCalendar, as calendars export it.")],
+    every: Annotated[bool, typer.Option("--every", help="Count all events but free ones: for a calendar of absences.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a rep's out-of-office times from a calendar file.
+
+    They take the place of those of an earlier file; absences set by hand stay. What an appointment is called is not kept.
+
+    Example: leadswitch reps calendar anna@example.com anna.ics
+    """
+    from connector.commands.reps import set_calendar
+
+    try:
+        ics = file.read_bytes()
+    except OSError as error:
+        wrong(f"{file} cannot be read ({error.strerror}).")
+    with opened_house() as house:
+        found = house.reps.by_email(rep) if "@" in rep else house.reps.get(rep)
+        if found is None:
+            fail(f"There is no rep {rep}: see leadswitch reps list.")
+        changed = set_calendar(house, found.id, ics, me(), every=every)
+    rows = [{"from": start, "until": end} for start, end in changed.settings.get("calendar") or ()]
+    show_rows(rows, as_json, f"{file} holds no absence that is still to come.")
 
 
 def _read(setting: str) -> tuple[str, Any]:

@@ -24,7 +24,8 @@ _CONTACT_TEXT: Final = (
     "salutation hs_language hs_analytics_source hs_analytics_source_data_1 hs_analytics_source_data_2 hs_latest_source "
     "recent_conversion_event_name first_conversion_event_name hs_email_last_email_name hs_persona hs_email_domain "
     "ip_country hs_buying_role hs_seniority hs_role fax date_of_birth twitterhandle hs_linkedin_url hs_timezone lead_source "
-    "utm_campaign hs_analytics_first_url hs_analytics_last_url"
+    "utm_campaign hs_analytics_first_url hs_analytics_last_url "
+    "product income_bracket age_range family credit_band employment last_message last_listing last_search"
 ).split()
 _CONTACT_NUMBER: Final = (
     "numemployees annualrevenue total_revenue num_conversion_events num_unique_conversion_events hs_email_open "
@@ -39,7 +40,10 @@ _CONTACT_DATE: Final = (
     "engagements_last_meeting_booked notes_last_contacted notes_last_updated notes_next_activity_date "
     "hs_last_sales_activity_timestamp hubspot_owner_assigneddate hs_lifecyclestage_lead_date "
     "hs_lifecyclestage_customer_date hs_lifecyclestage_opportunity_date hs_lifecyclestage_marketingqualifiedlead_date "
-    "hs_lifecyclestage_salesqualifiedlead_date hs_latest_source_timestamp"
+    "hs_lifecyclestage_salesqualifiedlead_date hs_latest_source_timestamp "
+    "last_email_delivered last_email_bounced last_unsubscribed last_resubscribed last_content_downloaded last_video_watched "
+    "last_meeting_attended last_meeting_missed last_proposal_viewed last_message_received last_call_answered last_call_missed "
+    "last_product_used last_listing_viewed last_searched"
 ).split()
 _TASK: Final = {
     "hs_timestamp": "datetime",

@@ -48,7 +48,8 @@ class Watch:
         self.crm, self.mail = self.witness.summaries()
         state = self.witness.get(f"{self.witness.crm}/sandbox/state", since=self.crm_since)
         chat = self.witness.get(f"{self.witness.slack}/sandbox/state", since=self.chat_since)
-        if state["changes"] != self.crm_since or chat["changes"] != self.chat_since:
+        told = [message for message in chat["messages"] if not message.get("thread_ts")]  # threads go on for a minute after
+        if state["changes"] != self.crm_since or told:
             self.moved_at = time.monotonic()
         self.crm_since, self.chat_since = state["changes"], chat["changes"]
         self.tasks += len(state["tasks"])

@@ -6,11 +6,13 @@ import json
 import os
 import secrets
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 
 from connector.sandbox.show.children import Child, Children, DemoFailed, free_ports
+from connector.sandbox.world.market import write_market
 from connector.sandbox.world.team import CHANNELS, team
 
 HUBSPOT, SENDGRID = "hubspot-main", "sendgrid-main"
@@ -53,6 +55,9 @@ base_url = "{llm}/v1"
 api_key = "env:SANDBOX_LLM_KEY"
 model = "gpt-4o-mini"
 budget_ms = 500
+
+[feeds.market]
+file = {market}
 
 [limits]
 requests_per_minute = 60000
@@ -122,11 +127,15 @@ class Stage:
             name, ["-m", "connector.sandbox", kind, "--port", str(self.ports[name]), *arguments], leashed=True
         )
 
-    def write_config(self, digest_minutes: float) -> None:
-        """The service's configuration, and the secrets it names, for its environment."""
+    def write_config(self, digest_minutes: float, policy: str | None = None) -> None:
+        """The service's configuration with a policy, and the secrets it names, for its environment."""
+        if policy is not None:
+            (self.home / "policy.toml").write_text(policy, encoding="utf-8")
+        write_market(self.home / "market.csv", self.seed, datetime.now(UTC))
         text = _CONFIG.format(
             home=json.dumps(str(self.home / "service")),
             policy=json.dumps(str(self.home / "policy.toml")),
+            market=json.dumps(str(self.home / "market.csv")),
             port=self.ports["service"],
             channels=_inline({name: f"#{channel}" for name, channel in CHANNELS.items()}),
             admins=json.dumps([member.slack_id for member in team() if member.role == "admin"]),

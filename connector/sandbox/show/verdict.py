@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,15 @@ from connector.sandbox.show.witness import Evidence
 from connector.sandbox.world.team import CHANNELS
 
 Json = dict[str, Any]
+#: (lead, destination) → its cards there; lead → the channels of the shared messages that name it.
+Cards = Mapping[tuple[int, str], Sequence[Json]]
+Listed = Mapping[int, Sequence[str]]
 GHOSTS_FROM = 990_000_000  # ids of contacts that only forged deliveries speak of
 HOT, WARM = "A", "B"
-#: Within a tier, a move of the score smaller than this is not written, on purpose; nor is a second one while a write is under way.
+#: Within a tier, a move of the score smaller than this is not written, on purpose.
 SMALL_MOVE = 5
+#: Messages to channels and digests, together, that a campaign of 500 leads may make.
+FEW_MESSAGES = 60
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def _fault(properties: Json, decision: Json) -> str:
     if properties.get("leadswitch_tier") != decision["tier"]:
         return f"tier {properties.get('leadswitch_tier')} instead of {decision['tier']}"
     shown = properties.get("leadswitch_score")
-    if shown is None or decision["score"] is None or abs(float(shown) - float(decision["score"])) >= 2 * SMALL_MOVE:
+    if shown is None or decision["score"] is None or abs(float(shown) - float(decision["score"])) >= SMALL_MOVE:
         return f"score {shown} instead of {decision['score']}"
     return ""
 
@@ -165,24 +170,28 @@ def _alerts(evidence: Evidence, verdict: Verdict, leads: dict[str, Json | None])
     cards: dict[tuple[int, str], list[Json]] = {}
     for lead_id, destination, message in evidence.cards():
         cards.setdefault((lead_id, destination), []).append(message)
-    listed = evidence.digested()
+    listed = evidence.listed()
     unheard: set[str] = set()
     wanted_cards = standing = 0
     for contact_id, decision in leads.items():
         if decision is None or not decision["owner_id"]:
             continue
         wanted = _wanted(evidence, decision)
-        standing_here = [one for one in wanted if _has_card(cards, int(decision["lead_id"]), one)]
+        standing_here = [one for one in wanted if _has_card(cards, listed, int(decision["lead_id"]), one)]
         wanted_cards, standing = wanted_cards + len(wanted), standing + len(standing_here)
-        told = bool(standing_here) or any(lead_id == int(decision["lead_id"]) for lead_id, _ in cards)
-        if len(standing_here) < len(wanted) or not (told or int(decision["lead_id"]) in listed):
+        if len(standing_here) < len(wanted) or not _told(evidence, cards, listed, decision):
             unheard.add(contact_id)
     verdict.add("cards for hot and warm leads", wanted_cards, standing)
-    rest = [decision for decision in leads.values() if decision and decision["tier"] not in (HOT, WARM)]
-    told_rest = sum(int(d["lead_id"]) in listed or any(lead == int(d["lead_id"]) for lead, _ in cards) for d in rest)
+    rest = [decision for decision in leads.values() if decision and decision["owner_id"] and decision["tier"] not in (HOT, WARM)]
+    told_rest = sum(_told(evidence, cards, listed, decision) for decision in rest)
     verdict.add("other leads listed in their owner's digest", len(rest), told_rest)
+    shared = evidence.shared_messages()
+    most = max(FEW_MESSAGES, FEW_MESSAGES * len(leads) // 500)
+    verdict.add("messages to channels, and digests", f"at most {most}", f"{shared}", shared <= most)
+    verdict.figures["shared_messages"] = shared
     twice = [f"card {lead_id} in {destination}" for (lead_id, destination), found in cards.items() if len(found) > 1]
     verdict.add("destinations with more than one card of a lead", 0, len(twice), examples=twice)
+    verdict.figures["duplicate_cards"] = len(twice)
     verdict.figures |= {"alerted": len(leads) - len(unheard), "cards": sum(map(len, cards.values()))}
     return unheard, twice
 
@@ -195,9 +204,22 @@ def _wanted(evidence: Evidence, decision: Json) -> list[tuple[str, str]]:
     return [*direct, ("channel", CHANNELS[owner["team"]])] if tier == HOT else direct
 
 
-def _has_card(cards: dict[tuple[int, str], list[Json]], lead_id: int, place: tuple[str, str]) -> bool:
+def _told(evidence: Evidence, cards: Cards, listed: Listed, decision: Json) -> bool:
+    """Whether whoever owns the lead now was told of it, by a card or in a digest of theirs."""
+    lead_id, place = int(decision["lead_id"]), ("direct", evidence.people[str(decision["owner_id"])]["slack_id"])
+    return _has_card(cards, listed, lead_id, place) or _channel_id(place) in listed.get(lead_id, ())
+
+
+def _channel_id(place: tuple[str, str]) -> str:
     kind, name = place
-    channel_id = f"D{name[1:]}" if kind == "direct" else f"C0LEADS{list(CHANNELS.values()).index(name):03d}"
+    return f"D{name[1:]}" if kind == "direct" else f"C0LEADS{list(CHANNELS.values()).index(name):03d}"
+
+
+def _has_card(cards: Cards, listed: Listed, lead_id: int, place: tuple[str, str]) -> bool:
+    """Whether the lead has a card in this place. In a channel a line in the message that many hot leads share will do."""
+    channel_id = _channel_id(place)
+    if place[0] == "channel" and channel_id in listed.get(lead_id, ()):
+        return True
     return any(message["channel"] == channel_id for (lead, _), found in cards.items() if lead == lead_id for message in found)
 
 

@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 
 Json = dict[str, Any]
+#: Messages that several leads share.
+DIGEST, ROUNDUP = "leadswitch_digest", "leadswitch_roundup"
+SHARED = (DIGEST, ROUNDUP)
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,22 @@ class Evidence:
                 payload = metadata["event_payload"]
                 yield int(payload["lead_id"]), str(payload["destination"]), message
 
-    def digested(self) -> dict[int, list[str]]:
-        """Lead → the channels of the digests that list it."""
+    def listed(self) -> dict[int, list[str]]:
+        """Lead → the channels of the shared messages (digests, roundups) that name it."""
         listed: dict[int, list[str]] = {}
         for message in self.messages:
             metadata = message.get("metadata") or {}
-            if metadata.get("event_type") == "leadswitch_digest" and not message["deleted"]:
+            if metadata.get("event_type") in SHARED and not message["deleted"]:
                 for lead_id in metadata["event_payload"]["lead_ids"]:
                     listed.setdefault(int(lead_id), []).append(message["channel"])
         return listed
+
+    def shared_messages(self) -> int:
+        """Messages of ours that stand in channels, and digests: what a burst of leads may not make many of. Replies in a thread are
+        of the message above them."""
+        tops = (message for message in self.messages if message.get("thread_ts") in (None, message["ts"]))
+        kinds = ((message["channel"], (message.get("metadata") or {}).get("event_type")) for message in tops)
+        return sum(kind is not None and (channel.startswith("C") or kind == DIGEST) for channel, kind in kinds)
 
 
 class Witness:

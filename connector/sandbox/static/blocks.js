@@ -52,7 +52,7 @@ function element(one, block, context, inInput = false) {
     case "checkboxes":
       return choices(one, block, kept, keep, act);
     default:
-      return typed(one, kept?.value ?? one.initial_value ?? one.initial_date ?? one.initial_time ?? "", keep);
+      return typed(one, kept?.value ?? kept?.selected_time ?? kept?.selected_date ?? one.initial_value ?? one.initial_date ?? one.initial_time ?? "", keep, act);
   }
 }
 
@@ -137,10 +137,11 @@ function choices(one, block, kept, keep, act) {
     }), el("span", {}, textObject(option.text, {}, {}), option.description ? el("small", {}, " " + emojied(option.description.text)) : null))));
 }
 
-function typed(one, value, keep) {
+function typed(one, value, keep, act) {
   const name = { datepicker: "selected_date", timepicker: "selected_time" }[one.type] ?? "value";
   keep({ [name]: value || null });
   const attributes = { placeholder: one.placeholder?.text ?? "", maxlength: one.max_length, oninput: (event) => keep({ [name]: event.target.value || null }) };
+  if (name !== "value") attributes.onchange = (event) => act({ [name]: event.target.value || null });
   if (one.multiline) { const area = el("textarea", { rows: 4, ...attributes }); area.value = value; return area; }
   const type = { number_input: "number", email_text_input: "email", url_text_input: "url", datepicker: "date", timepicker: "time" }[one.type] ?? "text";
   return el("input", { type, value, ...attributes });

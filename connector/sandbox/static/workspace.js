@@ -79,6 +79,7 @@ export class Workspace {
     const place = byId("messages");
     const atEnd = jump || place.scrollHeight - place.scrollTop - place.clientHeight < 80;
     if (this.current === "home") {
+      if (this.home?.hash !== this.homeHash) { this.homeHash = this.home?.hash; this.homeValues = {}; }
       const blocks = this.home ? renderBlocks(this.home.blocks, this.viewContext(this.home, (this.homeValues ??= {}))) : el("p", {}, "The app has not published a home tab.");
       place.replaceChildren(el("div", { class: "home" }, blocks));
       return;

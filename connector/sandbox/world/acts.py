@@ -29,7 +29,7 @@ class Act:
     kind: str
 
 
-def _poisson(rng: Random, mean: float) -> int:
+def draw_count(rng: Random, mean: float) -> int:
     """A Poisson draw (Knuth); `mean` is small here."""
     limit, count, product = math.exp(-mean), 0, rng.random()
     while product > limit:
@@ -44,7 +44,7 @@ def draw_acts(rng: Random, person: Person, most: int = 40) -> tuple[Act, ...]:
     for kind, (mean, pull, _) in ACTS.items():
         if kind in ("open", "click", "reply", "bounce", "unsubscribe") and person.email is None:
             continue
-        times = min(most, _poisson(rng, mean * math.exp(pull * person.interest)))
+        times = min(most, draw_count(rng, mean * math.exp(pull * person.interest)))
         if kind in ("bounce", "unsubscribe", "meeting"):
             times = min(times, 1)
         for _ in range(times):

@@ -7,6 +7,7 @@ from random import Random
 
 from connector.sandbox.world import words
 from connector.sandbox.world.acts import Act, draw_acts, weigh
+from connector.sandbox.world.by_the_way import draw_by_the_way
 from connector.sandbox.world.people import Person, draw_person
 
 DAY_MS = 86_400_000
@@ -85,5 +86,6 @@ def draw_history(seed: int, count: int, now_ms: int, owner_ids: tuple[str, ...])
         changes = _dated(created, acts, until) + _stages(rng, created, outcome, until)
         changes.append((created + round(rng.uniform(0.01, 1.0) * DAY_MS), "hubspot_owner_id", rng.choice(owner_ids)))
         changes += [(created, name, value) for name, value in person.properties.items()]
+        changes += draw_by_the_way(Random(f"by-the-way-{seed}-{number}"), created, until, acts)
         past.append(PastContact(person, created, acts, outcome, tuple(sorted(changes))))
     return past

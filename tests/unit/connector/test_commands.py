@@ -15,6 +15,7 @@ from connector.errors import Configuration
 from connector.pipeline.allocate import allocate
 from connector.pipeline.backfill import take_page
 from connector.pipeline.deliver import HANDLERS
+from connector.pipeline.waiting import Drain
 from connector.ports import BackfillPage
 from leads.enums import ChangeKind, DecisionOutcome, Role
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
@@ -112,10 +113,10 @@ def test_with_nobody_free_a_lead_is_held_and_drained_later(desk: Desk) -> None:
     assert decision.outcome is DecisionOutcome.HELD
     assert allocate(house, lead_id) is not None
     assert len(house.decisions.of_lead(lead_id)) == 1, "waiting is recorded once"
-    desk.clock.move(10)
-    assert house.leads.unfinished("allocate", desk.clock.now(), 10) == [lead_id]
+    drain = Drain(house)
+    assert drain.turn() == 0
     commands.set_rep(house, "2", {"active": None}, BOSS)
-    house.queue.ring_allocate(lead_id)
+    assert drain.turn() == 1
     desk.run()
     assert holder(desk, lead_id) == "2"
     assert house.leads.unfinished("allocate", desk.clock.now(), 10) == []
@@ -229,7 +230,7 @@ def many_claims(desk: Desk) -> None:
     """A hundred claims and the repeats of the webhook that made the lead: one wins, all others learn who."""
     house = desk.house
     for number in range(1, 4):
-        commands.set_rep(house, str(number), {"capacity": 0}, BOSS)  # nobody is chosen: the lead waits
+        commands.set_rep(house, str(number), {"paused_until": "2099-01-01T00:00:00Z"}, BOSS)  # nobody is chosen: the lead waits
     created = change("1", title="CEO", first_name="Ann", email="ann@corp.example")
     desk.tell(CRM, created)
     desk.run()
@@ -307,7 +308,7 @@ def test_a_lead_of_the_past_that_somebody_takes_up_is_live_again(desk: Desk) -> 
     desk.run()
     card = commands.card(desk.house, lead_id)
     assert card is not None
-    assert (card.state, card.owner_id) == ("new", "1")
+    assert (card.state, card.owner_id) == ("accepted", "1")
     assert card.score is not None
     assert holder(desk, lead_id) == "1"
 

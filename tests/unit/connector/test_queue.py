@@ -11,7 +11,7 @@ from dramatiq.brokers.stub import StubBroker
 
 from connector.actors import declare
 from connector.errors import Configuration
-from connector.queue import ROWS_A_MESSAGE, Doorbell, make_broker
+from connector.queue import MOST_ROWS_A_MESSAGE, ROWS_A_MESSAGE, Doorbell, make_broker
 from connector.worker import groups
 from tests.unit.connector.pipeline.scripted import CRM, open_desk
 
@@ -64,6 +64,14 @@ def test_a_message_holds_numbers_and_names_of_destinations_and_few_rows() -> Non
     assert [delay for _, actor, _, delay in heard if actor == f"deliver:{CRM}"] == [1500]
     bell.ring_new([])
     assert len(bell.broker.heard) == len(heard)  # type: ignore[attr-defined]
+
+
+def test_thousands_at_once_are_rung_for_in_larger_handfuls_and_nobody_is_left_out() -> None:
+    bell = Doorbell(Listening())
+    bell.ring_new(list(range(2_000)))
+    handfuls = [list(args[0]) for _, _, args, _ in bell.broker.heard]  # type: ignore[attr-defined]
+    assert [row for handful in handfuls for row in handful] == list(range(2_000))
+    assert ROWS_A_MESSAGE < max(map(len, handfuls)) <= MOST_ROWS_A_MESSAGE
 
 
 def test_a_broker_that_is_down_is_counted_and_stops_nobody() -> None:

@@ -84,3 +84,14 @@ def test_one_of_several_clocks_acts_and_another_takes_over_when_it_is_gone(house
     assert second.tick() == 1
     assert first.tick() == 0, "who lost the lease stops at once"
     assert set(ran) == {"first", "second"}
+
+
+def test_what_cannot_wait_for_a_lease_is_done_by_every_clock(house: House, hands: Hands) -> None:
+    ran: list[str] = []
+    clocks = [
+        Schedule(house, [counting(name, 1, ran), Chore("all", 1, lambda: ran.append("all"), everywhere=True)], name, hands.steady)
+        for name in ("first", "second")
+    ]
+    for clock in clocks:
+        clock.tick()
+    assert ran == ["first", "all", "all"]

@@ -1,0 +1,51 @@
+"""Why a lead is where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from connector.bootstrap import House
+from connector.pipeline.allocate import read_verdicts
+from leads.results import Score, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The decision that stands and everything it rested on."""
+
+    lead_id: int
+    decision_id: int
+    because: str
+    method: str
+    policy_version: str
+    at: datetime
+    actor: str
+    reason: str | None
+    verdicts: Sequence[Verdict]
+    rep_names: Mapping[str, str]
+    score: Score | None
+
+
+def why(house: House, lead_id: int) -> Why | None:
+    """Why the lead is where it is; None when nothing was decided yet. One that was merged is asked of the one it became."""
+    lead = house.leads.get(lead_id)
+    decision = house.decisions.newest(lead.id) if lead else None
+    if decision is None:
+        return None
+    stored = house.scores.get(decision.score_id) if decision.score_id else None
+    verdicts = read_verdicts(decision.record)
+    return Why(
+        decision.lead_id,
+        decision.id,
+        decision.because,
+        decision.method,
+        decision.policy_version,
+        decision.at,
+        decision.actor,
+        decision.reason,
+        verdicts,
+        house.reps.names(),
+        stored.score if stored else None,
+    )

@@ -1,0 +1,40 @@
+"""Domains of addresses: whose they are, and which of them say nothing about a company."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import tldextract
+
+_FREE: Final = """
+gmail.com googlemail.com yahoo.com ymail.com rocketmail.com hotmail.com outlook.com live.com msn.com icloud.com me.com mac.com
+aol.com aim.com proton.me protonmail.com pm.me gmx.com gmx.de gmx.net gmx.at gmx.ch web.de t-online.de freenet.de arcor.de
+mail.com email.com usa.com fastmail.com fastmail.fm hey.com zoho.com zohomail.com yandex.com yandex.ru ya.ru mail.ru bk.ru
+inbox.ru list.ru rambler.ru qq.com 163.com 126.com sina.com sohu.com foxmail.com naver.com daum.net hanmail.net orange.fr
+wanadoo.fr free.fr laposte.net sfr.fr libero.it virgilio.it tiscali.it alice.it terra.com.br uol.com.br bol.com.br ig.com.br
+rediffmail.com wp.pl o2.pl onet.pl interia.pl seznam.cz centrum.cz abv.bg ukr.net comcast.net verizon.net att.net sbcglobal.net
+bellsouth.net cox.net charter.net earthlink.net btinternet.com sky.com virginmedia.com ntlworld.com talktalk.net bigpond.com
+optusnet.com.au shaw.ca rogers.com sympatico.ca tutanota.com tuta.io mailinator.com guerrillamail.com 10minutemail.com yopmail.com
+trashmail.com
+"""
+#: Anybody can have an address there: such a domain never makes an account, and never makes two people colleagues.
+FREE_MAIL: Final = frozenset(_FREE.split())
+#: The same houses have a domain a country: yahoo.co.uk, hotmail.fr, live.nl, outlook.de, gmx.fr.
+FREE_HOUSES: Final = frozenset({"yahoo", "hotmail", "live", "outlook", "gmx", "ymail", "aol", "yandex"})
+
+_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+
+@lru_cache(maxsize=20_000)
+def registered_domain(host: str) -> str:
+    """The domain that somebody registered: "https://shop.acme.co.uk/x" → "acme.co.uk"; empty when there is none."""
+    found = _extract(host.strip().casefold())
+    return f"{found.domain}.{found.suffix}" if found.domain and found.suffix else found.domain if "." not in host else ""
+
+
+@lru_cache(maxsize=20_000)
+def is_free_mail(host: str) -> bool:
+    """Whether anybody can have an address at this domain."""
+    found = _extract(host.strip().casefold())
+    return f"{found.domain}.{found.suffix}" in FREE_MAIL or found.domain in FREE_HOUSES
