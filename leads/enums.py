@@ -66,6 +66,9 @@ class EngagementKind(Word):
     CALL_ANSWERED = "call_answered"
     CALL_MISSED = "call_missed"
     PRODUCT_USED = "product_used"
+    CONTACTED = "contacted"  # by one of ours: a call, an e-mail or a meeting that the CRM has logged
+    LISTING_VIEWED = "listing_viewed"  # an offer in a catalogue: a house, a car, a loan
+    SEARCHED = "searched"  # in our catalogue; `criteria` in the properties says how many filters were set
     UNKNOWN = "unknown"
 
 
@@ -151,6 +154,12 @@ class EffectKind(Word):
     CRM_TASK = "crm_task"  # one task, once
     SLACK_CARD = "slack_card"  # one card a lead and destination, posted or edited
     SLACK_DIGEST = "slack_digest"
+    SLACK_THREAD = "slack_thread"  # what happened to a lead, told in the thread of its card
+    SLA_ALERT = "sla_alert"  # a deadline is near or has passed: one message to one person or channel
+    SLACK_REMINDER = "slack_reminder"  # a lead that was put off comes back
+    SLACK_ROUNDUP = "slack_roundup"  # the message that hot leads share in a channel when they are many
+    SLACK_HOME = "slack_home"  # one person's App Home, as it should stand
+    SLACK_BOARD = "slack_board"  # the weekly leaderboard
     UNKNOWN = "unknown"
 
 

@@ -14,6 +14,11 @@ PERSONAL: Final = (
     "company",
     "website",
     "message",
+    "income_bracket",  # these five: of consumers and of brokers' clients
+    "age_range",
+    "family",
+    "credit_band",
+    "employment",
 )
 
 #: Fields that describe without naming. Stored in the open, so that they can be searched and gated on.
@@ -32,6 +37,7 @@ OPEN: Final = (
     "lifecycle_stage",  # a LifecycleStage
     "lead_status",
     "owner_id",  # the rep on the CRM record, in the CRM's own id
+    "account_owner_id",  # the rep on the company's record, in the CRM's own id
     "deal_amount",
     "email_consent",  # "yes", "no" or missing
 )
@@ -39,4 +45,4 @@ OPEN: Final = (
 CANONICAL: Final = frozenset(PERSONAL + OPEN)
 
 #: Never features: they say who works the lead or how it ended, not who the lead is (FEA-5, leakage).
-NOT_FEATURES: Final = frozenset({"owner_id", "lifecycle_stage", "lead_status", "deal_amount"})
+NOT_FEATURES: Final = frozenset({"owner_id", "account_owner_id", "lifecycle_stage", "lead_status", "deal_amount"})

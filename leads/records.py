@@ -34,7 +34,7 @@ class LeadChange:
 
 @dataclass(frozen=True, slots=True)
 class EngagementEvent:
-    """One dated act as an adapter reads it; the person is named by e-mail or by an id in the source.
+    """One dated act as an adapter reads it; the person is named by e-mail, by phone or by an id in the source.
 
     `properties` holds small, non-personal facts (campaign, url path, template). `text` is what the person wrote, if anything.
     """
@@ -47,6 +47,7 @@ class EngagementEvent:
     machine: bool = False
     properties: Mapping[str, FieldValue] = field(default_factory=dict)
     text: str | None = None
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,24 @@ class Engagement:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """One value of a feed that concerns a lead: what the market does, or what a third party says of the company.
+
+    `scope` is how the value found the lead: "domain" (its company), "area", "region", "country", "industry" or "everywhere".
+    """
+
+    name: str
+    scope: str
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class LeadHistory:
     """Everything known of a lead at one moment: the only input of the features, in training and in serving alike.
 
     `facts` are canonical fields as they stood at `as_of` (plus derived ones such as `email_domain`), `extra` the tenant's own
-    columns, `engagements` in order of `occurred_at`, none after `as_of`.
+    columns, `engagements` in order of `occurred_at`, none after `as_of`. `signals` are the values of feeds that concern it.
     """
 
     lead_id: int
@@ -85,6 +99,7 @@ class LeadHistory:
     facts: Mapping[str, FieldValue]
     engagements: tuple[Engagement, ...] = ()
     extra: Mapping[str, FieldValue] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

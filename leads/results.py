@@ -71,7 +71,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One allocation with everything needed to replay it."""
+    """One allocation with everything needed to replay it. `team` is whose terms hold: another one after an overflow."""
 
     outcome: DecisionOutcome
     rep_id: str | None
@@ -80,6 +80,7 @@ class Decision:
     because: str
     verdicts: Sequence[Verdict]
     at: datetime
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

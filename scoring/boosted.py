@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,21 +33,26 @@ class Recipe:
     depth: int
     learning_rate: float
     l2_leaf_reg: float
+    #: The share of columns that each split may choose from: trees that differ more err less together.
+    columns_share: float
 
 
 def choose_recipe(leads: int) -> Recipe:
-    """Shallower and fewer trees the fewer leads there are; a lead seen at several ages is still one."""
+    """Shallower, fewer and slower trees the fewer leads there are; a lead seen at several ages is still one."""
     if leads < 500:
-        return Recipe(150, 3, 0.04, 8.0)
+        return Recipe(150, 3, 0.04, 8.0, 1.0)
     if leads < 3_000:
-        return Recipe(300, 4, 0.04, 5.0)
-    return Recipe(300, 6, 0.04, 10.0)
+        return Recipe(300, 4, 0.04, 5.0, 1.0)
+    if leads < 50_000:
+        return Recipe(400, 5, 0.04, 5.0, 0.3)
+    return Recipe(500, 6, 0.1, 3.0, 1.0)
 
 
 class BoostedScorer:
     """A fitted CatBoost model over `columns`. Raw values are log-odds before calibration."""
 
     source: Final = "model"
+    family: Final = "trees"
 
     def __init__(self, model: CatBoostClassifier, columns: Sequence[Column], threads: int = 1) -> None:
         self.columns = tuple(columns)
@@ -84,12 +89,9 @@ class BoostedScorer:
         _, bias = told["scale_and_bias"]
         return LeafTables(told["oblivious_trees"], float(bias[0]), len(self._matrix.numeric), len(self.names))
 
-    def weigh(self, rows: Sequence[Row]) -> BoostedScorer:
-        """The same scorer, its columns weighed by their share of all mean absolute contributions to these rows."""
-        means = dict(zip(self.names, np.abs(self.contributions(rows)).mean(axis=0), strict=True))
-        total = sum(means.values()) or 1.0
-        weighed = [replace(column, weight=float(means[column.name] / total)) for column in self.columns]
-        return BoostedScorer(self._model, weighed, self.threads)
+    def with_columns(self, columns: Sequence[Column]) -> BoostedScorer:
+        """The same scorer, its columns told differently (weighed)."""
+        return BoostedScorer(self._model, columns, self.threads)
 
     def _pool(self, rows: Sequence[Row], labels: FloatArray | None = None, weights: FloatArray | None = None) -> Any:
         # Imported where it is used: the web process scores nothing and should not pay the second and 80 MB it costs.
@@ -135,16 +137,21 @@ class BoostedScorer:
         seed: int,
         threads: int,
         progress: Callable[[float], None],
+        recipe: Recipe | None = None,
     ) -> BoostedScorer:
-        """Grow the trees. `labels` are 0 and 1, `weights` say how much each row counts; `progress` is told the finished share."""
+        """Grow the trees. `labels` are 0 and 1, `weights` say how much each row counts; `progress` is told the finished share.
+
+        Without a `recipe` one is chosen by the number of leads.
+        """
         from catboost import CatBoostClassifier
 
-        recipe = choose_recipe(round(float(weights.sum())))
+        recipe = recipe or choose_recipe(round(float(weights.sum())))
         model = CatBoostClassifier(
             iterations=recipe.iterations,
             depth=recipe.depth,
             learning_rate=recipe.learning_rate,
             l2_leaf_reg=recipe.l2_leaf_reg,
+            rsm=recipe.columns_share if len(columns) > 3 else 1.0,
             one_hot_max_size=ONE_HOT_MAX,
             random_seed=seed,
             thread_count=threads,

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from scoring.boosted import BoostedScorer
 from scoring.calibration import Calibration
 from scoring.columns import Column
+from scoring.ensemble import FittedScorer, read_scorer
+from scoring.features.learned import Learned
 from scoring.tiers import Cuts
 
 #: Grows when the folder's layout or the meaning of a feature changes.
-FORMAT: Final = 1
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +28,33 @@ class Bundle:
 
     `version` names the content; `columns` is the feature spec with the tenant's `extra.` columns; `metrics` are the figures of the
     time-ordered holdout (see `evaluation.measure`) with those of the rules beside them; `card` is Markdown. `labels` is the number
-    of labelled leads behind the served model, `beats_rules` whether it may score.
+    of labelled leads behind the served model, `beats_rules` whether it may score. `learned` is what the features know of the past.
     """
 
     version: str
     columns: tuple[Column, ...]
-    scorer: BoostedScorer
+    scorer: FittedScorer
     calibration: Calibration
     cuts: Cuts
     labels: int
     beats_rules: bool
     metrics: Mapping[str, Any]
     card: str
+    learned: Learned | None = None
 
     def save(self, folder: Path) -> None:
         """Write the folder whole or not at all; an older one of the same name is replaced. Raises OSError."""
         model = self.scorer.to_bytes()
         stored = {
             "version": self.version,
+            "family": self.scorer.family,
             "columns": [asdict(column) for column in self.columns],
             "calibration": self.calibration.to_json(),
             "cuts": self.cuts.to_json(),
             "labels": self.labels,
             "beats_rules": self.beats_rules,
             "metrics": self.metrics,
+            "learned": self.learned.to_json() if self.learned else None,
         }
         body = json.dumps(stored, sort_keys=True)
         seal = {"format": FORMAT, "body": body, "body_sha256": _digest(body.encode()), "model_sha256": _digest(model)}
@@ -91,19 +95,20 @@ class Bundle:
         return cls(
             version=stored["version"],
             columns=columns,
-            scorer=BoostedScorer.from_bytes(model, columns, threads),
+            scorer=read_scorer(stored["family"], model, columns, threads),
             calibration=Calibration.from_json(stored["calibration"]),
             cuts=Cuts.from_json(stored["cuts"]),
             labels=stored["labels"],
             beats_rules=stored["beats_rules"],
             metrics=stored["metrics"],
             card=card,
+            learned=Learned.from_json(stored["learned"]) if stored["learned"] else None,
         )
 
 
-def name_version(scorer: BoostedScorer, calibration: Calibration, cuts: Cuts, newest: str) -> str:
+def name_version(scorer: FittedScorer, calibration: Calibration, cuts: Cuts, learned: Learned, newest: str) -> str:
     """A version that names the content: the day of the newest lead and a digest, such as `20260314-9f2c41d0`."""
-    told = json.dumps([newest, calibration.to_json(), cuts.to_json()]).encode() + scorer.fingerprint()
+    told = json.dumps([newest, calibration.to_json(), cuts.to_json(), learned.to_json()]).encode() + scorer.fingerprint()
     return f"{newest.replace('-', '')}-{_digest(told)[:8]}"
 
 

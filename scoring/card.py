@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from scoring.choice import Trial
 from scoring.columns import EXTRA
 from scoring.extras import Dropped
 from scoring.tiers import A_PRECISION
@@ -27,7 +28,9 @@ FIGURES: Final = (
 )
 
 
-def write_card(bundle: Bundle, dropped: Sequence[Dropped], span: tuple[datetime, datetime, datetime]) -> str:
+def write_card(
+    bundle: Bundle, dropped: Sequence[Dropped], trials: Sequence[Trial], span: tuple[datetime, datetime, datetime]
+) -> str:
     """Markdown. `span` is the creation of the oldest lead, of the first lead of the holdout and of the newest."""
     figures, rules = bundle.metrics, bundle.metrics["rules"]
     oldest, held, newest = (moment.date().isoformat() for moment in span)
@@ -59,6 +62,17 @@ def write_card(bundle: Bundle, dropped: Sequence[Dropped], span: tuple[datetime,
         "",
         f"Calibration: {bundle.calibration.method}.",
         "",
+        "## What was tried",
+        "",
+        f"Served: {figures.get('model', 'boosted trees')}. Something is added to the trees only when it is measurably better "
+        "on newer leads that no candidate has seen.",
+        "",
+        *(
+            f"- {trial.name}: {trial.gain:+.4f} log loss a lead (±{1.96 * trial.error:.4f}), {'kept' if trial.kept else 'not kept'}"
+            for trial in trials
+        ),
+        "",
+        *_family_lines(figures.get("families", ())),
         "## What weighs most",
         "",
         *(
@@ -74,6 +88,19 @@ def write_card(bundle: Bundle, dropped: Sequence[Dropped], span: tuple[datetime,
         "",
     ]
     return "\n".join(lines)
+
+
+def _family_lines(families: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The comparison table, where it was asked for."""
+    if not families:
+        return []
+    names = [name for name in families[0] if name != "family"]
+    lines = ["## Model families", "", "On the same newest leads, with 95% intervals; before calibration.", ""]
+    lines += [f"| family | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for line in families:
+        cells = [f"{value:.3f} ({low:.3f} to {high:.3f})" for value, low, high in (line[name] for name in names)]
+        lines.append(f"| {line['family']} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _tier_line(bundle: Bundle) -> str:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss, f1_score, log_loss, roc_auc_score
 
 from leads.enums import Tier
 from scoring.columns import FloatArray
+from scoring.intervals import wilson
 from scoring.tiers import Cuts
 
 BINS: Final = 10
 TIERS: Final = (Tier.A, Tier.B, Tier.C, Tier.D)
-
-
-def wilson(won: int, rows: int, z: float = 1.96) -> tuple[float, float]:
-    """The Wilson score interval of a share, by default at 95%; (0, 1) without rows."""
-    if rows == 0:
-        return 0.0, 1.0
-    share = won / rows
-    centre = share + z * z / (2 * rows)
-    half = z * math.sqrt(share * (1 - share) / rows + z * z / (4 * rows * rows))
-    scale = 1 + z * z / rows
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def calibration_error(probability: FloatArray, labels: FloatArray, bins: int = BINS) -> float:
@@ -50,6 +40,15 @@ def _top_rate(probability: FloatArray, labels: FloatArray, rows: int) -> float:
     return float(labels[top].mean()) if len(top) else 0.0
 
 
+def measure_top(in_a: NDArray[np.bool_], labels: FloatArray) -> dict[str, float | None]:
+    """Precision and recall of tier A, and the share of non-converting leads in it."""
+    return {
+        "tier_a_precision": float(labels[in_a].mean()) if in_a.any() else None,
+        "tier_a_recall": float(labels[in_a].sum() / max(1.0, labels.sum())),
+        "tier_a_fpr": float((1 - labels[in_a]).sum() / max(1.0, (1 - labels).sum())),
+    }
+
+
 def measure(probability: FloatArray, labels: FloatArray, cuts: Cuts) -> dict[str, Any]:
     """All figures of one holdout. `auc` is None where only one outcome occurs.
 
@@ -73,8 +72,6 @@ def measure(probability: FloatArray, labels: FloatArray, cuts: Cuts) -> dict[str
         "p_at_20": _top_rate(probability, labels, 20),
         "precision_top20pct": top,
         "lift_top20pct": float(top / rest) if rest > 0 else None,
-        "tier_a_precision": float(labels[in_a].mean()) if in_a.any() else None,
-        "tier_a_recall": float(labels[in_a].sum() / max(1.0, labels.sum())),
-        "tier_a_fpr": float((1 - labels[in_a]).sum() / max(1.0, (1 - labels).sum())),
+        **measure_top(in_a, labels),
         "tiers": tier_table(probability, labels, cuts),
     }

@@ -11,7 +11,7 @@ from leads.records import FieldValue
 from leads.results import Reason
 from scoring.catalogue import CATALOGUE
 from scoring.columns import EXTRA, Column, Row
-from scoring.features.feature import Group
+from scoring.features.feature import Feature, Group
 
 #: Contributions below this many log-odds (about one point of the score) are neutral and not told.
 NEUTRAL: Final = 0.05
@@ -24,6 +24,15 @@ UP: Final = 3
 DOWN: Final = 2
 #: Longer values of a tenant's column are cut, so that a reason stays one line.
 LONGEST_VALUE: Final = 60
+#: A value this near to the median, as a share of it, is as usual.
+USUAL: Final = 0.05
+#: Levels that everybody expects to help (1) or to hurt (-1): told the other way round they would be absurd.
+EXPECTED_LEVELS: Final[Mapping[tuple[str, str], int]] = {
+    ("email_kind", "disposable"): -1,
+    ("email_kind", "business"): 1,
+    ("email_consent", "no"): -1,
+    ("email_consent", "yes"): 1,
+}
 
 
 def tell(
@@ -83,12 +92,26 @@ def _words(name: str, row: Row, points: float, column: Column | None) -> str | N
         return _extra_words(name, value, points, column, typical)
     if points < 0 and feature.better > 0 and feature.group in WAITING and _is_fresh(row):
         return None  # nobody can have opened an e-mail before the first was sent
-    if feature.better and typical is not None and isinstance(value, int | float):
-        # Helped by having less than usual, or hurt by having more: true of the model, absurd to a person.
-        against = points * feature.better > 0
-        if (against and value < typical) or (not against and value > typical):
-            return None
+    if _is_absurd(feature, value, points, typical):
+        return None
     return feature.words(value, points > 0)
+
+
+def _is_absurd(feature: Feature, value: FieldValue, points: float, typical: float | None) -> bool:
+    """True of the model, against all sense to a person: helped by less than usual, or by none, of a good thing; hurt by more."""
+    if isinstance(value, str):
+        return EXPECTED_LEVELS.get((feature.name, value), 0) * points < 0
+    if not feature.better or value is None:
+        return False
+    number = float(value)
+    usual = typical is not None and abs(number - typical) <= USUAL * abs(typical)
+    if points * feature.better < 0:  # hurt by a good thing, or helped by a bad one
+        if typical is None:
+            return False
+        return (feature.better > 0 and number > 0) if usual else number > typical
+    if feature.better > 0 and number == 0:
+        return True
+    return typical is not None and not usual and number < typical
 
 
 def _is_fresh(row: Row) -> bool:

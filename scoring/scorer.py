@@ -55,11 +55,18 @@ RULES_CONFIDENCE: Final = 0.5
 HALF_CONFIDENT_LABELS: Final = 50
 
 
-def score(histories: Sequence[LeadHistory], bundle: Bundle | None, *, reasons: bool = True) -> list[Score]:
+def score(
+    histories: Sequence[LeadHistory],
+    bundle: Bundle | None,
+    *,
+    reasons: bool = True,
+    known: Sequence[Row] | None = None,
+) -> list[Score]:
     """Score each history at its own `as_of`, in the order given.
 
     Rules score when `bundle` is None or when its model did not beat them on its holdout; `Score.source` and `Score.note` say so.
-    With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds.
+    With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds. `known` are
+    features of each history that need not be computed again.
     """
     if not histories:
         return []
@@ -67,7 +74,9 @@ def score(histories: Sequence[LeadHistory], bundle: Bundle | None, *, reasons: b
     scorer: Scorer = model.scorer if model else _RULES
     columns = {column.name: column for column in model.columns} if model else {}
     extra = only_extra(columns.values())
-    rows = [add_extra(build(history), history, extra) for history in histories]
+    learned = model.learned if model else None
+    given = known if known is not None else [None] * len(histories)
+    rows = [add_extra(build(one, learned, have), one, extra) for one, have in zip(histories, given, strict=True)]
     if reasons:
         parts = scorer.contributions(rows)
         raw = scorer.base + parts.sum(axis=1)

@@ -1,4 +1,4 @@
-"""What the lead did: pages, content, forms, product, and what the lead wrote."""
+"""What the lead did: pages, content, forms, product, and the flags of an expert."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Final
 
 from leads.enums import EngagementKind as Kind
 from leads.records import Engagement, FieldValue
+from scoring.features.domains import read_kind
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.texts import BUDGET, BUYING, LINK, OBJECTION, URGENCY, mentions
+from scoring.features.live import counter
+from scoring.features.texts import BUDGET, BUYING, mentions
 from scoring.features.timeline import Timeline
-from scoring.features.titles import read_decision_power
-from scoring.features.words import bad_count, counted, flag, silent
+from scoring.features.titles import read_decision_power, read_function, read_seniority
+from scoring.features.words import counted, flag
 
 #: What each act says about intent, against one page view. Our own starting weights; the model learns what they are worth.
 CONTENT_WEIGHT: Final = {
@@ -29,8 +31,9 @@ BUYING_PAGE: Final = re.compile(r"pric|plans|demo|trial|checkout|quote|contact|b
 
 #: From this chance on a title counts as one who decides.
 DECIDER: Final = 0.6
-#: A message of so many words was written with care.
-LONG_MESSAGE: Final = 20
+#: So many acts make a keen lead, and so many days of silence a quiet one.
+KEEN_ACTS: Final = 5
+QUIET_DAYS: Final = 14
 #: Half an hour without a page view ends a visit, as web analytics tools count it.
 VISIT_GAP_S: Final = 1_800.0
 #: Interest halves in a week.
@@ -67,6 +70,10 @@ def content_weight_30d(line: Timeline) -> FieldValue:
     return sum(CONTENT_WEIGHT.get(act.kind, 0) for act in line.recent(30))
 
 
+def proposal_engagement(line: Timeline) -> FieldValue:
+    return len({act.occurred_at.date() for act in line.acts if act.kind is Kind.PROPOSAL_VIEWED})
+
+
 def interest_decayed(line: Timeline) -> FieldValue:
     """Every act counts 1 when fresh and half as much each week later."""
     return round(math.fsum(0.5 ** ((line.now - moment) / 86_400.0 / HALF_LIFE_DAYS) for moment in line.act_times), 6)
@@ -95,23 +102,6 @@ def activity_kinds_30d(line: Timeline) -> FieldValue:
     return len({act.kind for act in line.recent(30)})
 
 
-def message_length(line: Timeline) -> FieldValue:
-    return len(line.text.split()) if line.text else None
-
-
-def message_questions(line: Timeline) -> FieldValue:
-    return line.text.count("?") if line.text else None
-
-
-def objection_answered(line: Timeline) -> FieldValue:
-    """1 when a positive act (reply, click, meeting, form) followed the last message that held an objection."""
-    raised = [act.occurred_at for act in line.acts if act.text and OBJECTION.search(act.text.lower())]
-    if not raised:
-        return None
-    kinds = {Kind.EMAIL_CLICKED, Kind.MEETING_BOOKED, Kind.MEETING_ATTENDED, Kind.FORM_SUBMITTED, Kind.PROPOSAL_VIEWED}
-    return int(any(act.kind in kinds and act.occurred_at > raised[-1] for act in line.acts))
-
-
 HAND_RAISES: Final = (Kind.FORM_SUBMITTED, Kind.MEETING_BOOKED, Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED, Kind.CALL_ANSWERED)
 
 
@@ -126,6 +116,20 @@ def ready_to_buy(line: Timeline) -> FieldValue:
         return None
     asked = mentions(BUYING, line.text) or mentions(BUDGET, line.text) or buying_pages_30d(line)
     return int(read_decision_power(title) >= DECIDER and bool(asked))
+
+
+def gone_quiet(line: Timeline) -> FieldValue:
+    """A sales expert's rule: once keen (five acts or more), and not seen for two weeks."""
+    return int(len(line.acts) >= KEEN_ACTS and not line.recent(QUIET_DAYS))
+
+
+def poor_fit(line: Timeline) -> FieldValue:
+    """A sales expert's rule: a throw-away address, a student, or an intern."""
+    title = line.word("title")
+    if title is None and line.email_domain is None:
+        return None
+    throw_away = line.email_domain is not None and read_kind(line.email_domain) == "disposable"
+    return int(throw_away or (title is not None and (read_seniority(title) == 0 or read_function(title) == "study")))
 
 
 def _ways_words(value: FieldValue, up: bool) -> str | None:
@@ -149,10 +153,6 @@ def _velocity_words(value: FieldValue, up: bool) -> str | None:
     return "has gone quieter this week" if ratio < 0.9 else None
 
 
-def _length_words(value: FieldValue, up: bool) -> str | None:
-    return f"wrote a message of {int(float(value or 0))} words" if up and float(value or 0) >= LONG_MESSAGE else None
-
-
 def _per_week_words(value: FieldValue, up: bool) -> str | None:
     times = round(float(value or 0))
     return f"acts about {times} times a week" if up and times > 1 else None
@@ -169,7 +169,7 @@ def _count(name: str, kinds: tuple[Kind, ...], days: float, meaning: str, words:
         meaning=meaning,
         source=f"engagements: {', '.join(kinds)}",
         missing="never missing: no event is 0",
-        compute=lambda line: line.count(*kinds, days=days),
+        compute=counter(name, kinds, days),
         words=words,
         better=1,
         topic=topic or name,
@@ -191,8 +191,6 @@ def _number(
 
 
 _NEVER = "never missing: no event is 0"
-_WROTE = "facts.message and texts of messages, replies and forms"
-_SILENT = "missing when the lead wrote nothing"
 
 FEATURES: Final = (
     _count(
@@ -263,9 +261,18 @@ FEATURES: Final = (
         counted("opened the proposal", "time", "times", "in 30 days"),
     ),
     _number(
+        "proposal_engagement",
+        proposal_engagement,
+        "Proposal engagement: different days on which a proposal was opened",
+        "engagements: proposal_viewed",
+        _NEVER,
+        counted("went back to the proposal on", "day", "days", ""),
+        topic="proposal_views_30d",
+    ),
+    _number(
         "content_weight_30d",
         content_weight_30d,
-        "Content used in 30 days, weighted by what it says about intent",
+        "Weighted content consumption of 30 days: each piece by what it says about intent",
         "engagements: pages, videos, downloads, proposals, forms, product",
         _NEVER,
         lambda value, up: "used a lot of our content this month" if up else "used little of our content this month",
@@ -316,58 +323,6 @@ FEATURES: Final = (
         _ways_words,
         topic="activity",
     ),
-    _number("message_length", message_length, "Words the lead wrote, newest 2,000 characters", _WROTE, _SILENT, _length_words, 0),
-    _number("message_questions", message_questions, "Question marks in what the lead wrote", _WROTE, _SILENT, silent, 0),
-    _number(
-        "budget_mention",
-        lambda line: mentions(BUDGET, line.text),
-        "1 when price or budget is mentioned",
-        _WROTE,
-        _SILENT,
-        flag("mentioned price or budget"),
-    ),
-    _number(
-        "objection_mention",
-        lambda line: mentions(OBJECTION, line.text),
-        "1 when an objection is raised",
-        _WROTE,
-        _SILENT,
-        flag("raised an objection"),
-        -1,
-    ),
-    _number(
-        "objection_answered",
-        objection_answered,
-        "1 when the lead engaged again after an objection",
-        _WROTE,
-        "missing when no objection was raised",
-        flag("came back after an objection", "did not come back after an objection"),
-    ),
-    _number(
-        "urgency_mention",
-        lambda line: mentions(URGENCY, line.text),
-        "1 when the lead is in a hurry",
-        _WROTE,
-        _SILENT,
-        flag("is in a hurry, by the message"),
-    ),
-    _number(
-        "buying_mention",
-        lambda line: mentions(BUYING, line.text),
-        "1 when a demo, trial, purchase or call is asked for",
-        _WROTE,
-        _SILENT,
-        flag("asked for a demo, a trial or a call"),
-    ),
-    _number(
-        "message_links",
-        lambda line: len(LINK.findall(line.text)) if line.text else None,
-        "Web addresses in what the lead wrote",
-        _WROTE,
-        _SILENT,
-        bad_count("pasted", "link", "links", "into the message"),
-        -1,
-    ),
     _number(
         "hand_raised_7d",
         hand_raised_7d,
@@ -383,5 +338,23 @@ FEATURES: Final = (
         "facts.title, page_viewed, what the lead wrote",
         "missing without a title",
         flag("decides, and has looked at or asked about buying"),
+    ),
+    _number(
+        "gone_quiet",
+        gone_quiet,
+        "Expert flag: 1 when a lead that was keen has not been seen for two weeks",
+        "engagements: every act of a person",
+        _NEVER,
+        flag("was keen and has gone quiet"),
+        -1,
+    ),
+    _number(
+        "poor_fit",
+        poor_fit,
+        "Expert flag: 1 for a throw-away address, a student or an intern",
+        "facts.title, facts.email",
+        "missing without a title and an address",
+        flag("is unlikely to be a buyer"),
+        -1,
     ),
 )

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from leads.enums import EngagementKind as Kind
 from leads.records import FieldValue
 from scoring.features.feature import Feature, Group, Words
+from scoring.features.live import LIVE, counter
 from scoring.features.timeline import Timeline
 from scoring.features.words import bad_count, counted, flag, share, span
 
@@ -19,9 +20,9 @@ OUR_MOVES: Final = (Kind.EMAIL_SENT, Kind.EMAIL_DELIVERED, Kind.CALL_MISSED)
 ANSWERS: Final = (Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED, Kind.CALL_ANSWERED, Kind.MEETING_BOOKED)
 
 
-def emails_received(line: Timeline, days: float | None = None) -> int:
+def emails_received(line: Timeline) -> int:
     """E-mails that reached the lead: the larger of delivered and sent, because sources tell one, the other or both."""
-    return max(line.count(kind, days=days) for kind in SENT)
+    return max(line.count(kind) for kind in SENT)
 
 
 def _rate(kind: Kind) -> Callable[[Timeline], FieldValue]:
@@ -111,7 +112,7 @@ def _count(
     name: str, kinds: tuple[Kind, ...], days: float | None, meaning: str, words: Words, topic: str = "", better: Literal[-1, 1] = 1
 ) -> Feature:
     source = f"engagements: {', '.join(kinds)}"
-    return _feature(name, lambda line: line.count(*kinds, days=days), meaning, source, _NEVER, words, better, topic)
+    return _feature(name, counter(name, kinds, days), meaning, source, _NEVER, words, better, topic)
 
 
 FEATURES: Final = (
@@ -187,7 +188,7 @@ FEATURES: Final = (
     ),
     _feature(
         "emails_received_30d",
-        lambda line: emails_received(line, 30),
+        LIVE["emails_received_30d"],
         "E-mails that reached the lead in 30 days",
         "engagements: email_delivered, email_sent",
         _NEVER,

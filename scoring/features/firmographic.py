@@ -8,7 +8,7 @@ from typing import Final
 from leads.records import FieldValue
 from scoring.features.domains import ROLES, read_kind
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.timeline import Timeline, to_word
+from scoring.features.timeline import Timeline
 from scoring.features.titles import read_decision_power, read_function, read_seniority
 from scoring.features.words import amount, flag, named, silent, table
 
@@ -104,7 +104,7 @@ def email_name_match(line: Timeline) -> FieldValue:
 
 
 def profile_completeness(line: Timeline) -> FieldValue:
-    return sum(to_word(line.facts.get(name)) is not None for name in PROFILE) / len(PROFILE)
+    return sum(line.word(name) is not None for name in PROFILE) / len(PROFILE)
 
 
 def has_phone(line: Timeline) -> FieldValue:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Final
 
 from leads.enums import EngagementKind as Kind
-from leads.records import Engagement, FieldValue, LeadHistory
+from leads.records import Engagement, FieldValue, LeadHistory, Signal
+from scoring.features.learned import Keys, Learned
 
+HOUR_S: Final = 3_600
 DAY_S: Final = 86_400.0
 
 #: Acts towards a lead, made by senders and servers. They are the denominators of rates and never count as behaviour.
@@ -22,6 +25,7 @@ TOWARDS: Final = frozenset(
         Kind.EMAIL_BOUNCED,
         Kind.EMAIL_DROPPED,
         Kind.CALL_MISSED,
+        Kind.CONTACTED,
         Kind.MEETING_MISSED,
     }
 )
@@ -34,8 +38,35 @@ OUTCOME: Final = frozenset({Kind.PROPOSAL_SIGNED})
 
 WRITTEN: Final = frozenset({Kind.MESSAGE_RECEIVED, Kind.EMAIL_REPLIED, Kind.FORM_SUBMITTED})
 
+#: Older acts than the newest so many are not looked at: what one event costs is bounded, however long a history is.
+MOST_ACTS: Final = 1_000
+
 #: Free text beyond this is not read: it costs time and says nothing new.
 TEXT_LIMIT: Final = 2_000
+
+
+#: The learned features before the first model.
+NOTHING: Final[Mapping[str, FieldValue]] = dict.fromkeys(
+    ("industry_conversion", "region_conversion", "seasonal_intent", "message_intent")
+)
+
+
+def hour_of(moment: float) -> int:
+    """The clock hour, in whole hours since 1970, of seconds since 1970."""
+    return int(moment // HOUR_S)
+
+
+def counts(kind: Kind, machine: bool) -> bool:
+    """Whether an act counts at all: a machine's does only as one towards the lead, and the outcome itself never."""
+    return kind not in OUTCOME and (not machine or kind in TOWARDS)
+
+
+def _in_order(acts: Iterable[Engagement]) -> list[Engagement]:
+    """Oldest first, by `_order`; its longer part is worked out only where two acts are of one moment."""
+    ordered = sorted(acts, key=lambda act: act.occurred_at)
+    if any(one.occurred_at == other.occurred_at for one, other in pairwise(ordered)):
+        ordered.sort(key=_order)
+    return ordered
 
 
 def _order(act: Engagement) -> tuple[datetime, str, str, str]:
@@ -47,25 +78,31 @@ class Timeline:
     """What features read.
 
     `acts` are the interested acts of people, oldest first, and `act_times` their moments; times are seconds since 1970.
-    `email_domain` is in lower case, None without an address.
+    `email_domain` is in lower case, None without an address. `signals` are those of the feeds, oldest first; `learned` is what
+    training knows of the past, None before the first model.
     """
 
-    def __init__(self, history: LeadHistory) -> None:
+    def __init__(self, history: LeadHistory, learned: Learned | None = None) -> None:
+        self.learned = learned
+        self.signals: list[Signal] = []
+        if history.signals:
+            told = [signal for signal in history.signals if signal.at <= history.as_of]
+            self.signals = sorted(told, key=lambda signal: (signal.at, signal.name, signal.scope, signal.value))
         self.facts: Mapping[str, FieldValue] = history.facts
         self.created_at = history.created_at
         self.as_of = history.as_of
         self.now = history.as_of.timestamp()
         self.email_domain = email_domain(history.facts)
+        self._words: dict[str, str | None] = {}
+        self._learned_values: Mapping[str, FieldValue] | None = None
         self.acts: list[Engagement] = []
         self.act_times: list[float] = []
         self._times: dict[Kind, list[float]] = {}
-        for act in sorted(history.engagements, key=_order):
-            if act.occurred_at > history.as_of:
-                break
+        for act in _in_order(act for act in history.engagements if act.occurred_at <= history.as_of)[-MOST_ACTS:]:
             self._keep(act)
 
     def _keep(self, act: Engagement) -> None:
-        if act.kind in OUTCOME or (act.machine and act.kind not in TOWARDS):
+        if not counts(act.kind, act.machine):
             return
         moment = act.occurred_at.timestamp()
         self._times.setdefault(act.kind, []).append(moment)
@@ -89,6 +126,31 @@ class Timeline:
                 found += len(times) if cut is None else len(times) - bisect_right(times, cut)
         return found
 
+    def count_hours(self, *kinds: Kind, hours: int) -> int:
+        """How many of these kinds within the last `hours` clock hours, the present one included."""
+        start = (hour_of(self.now) - hours + 1) * HOUR_S
+        found = 0
+        for kind in kinds:
+            times = self._times.get(kind)
+            if times:
+                found += len(times) - bisect_left(times, start)
+        return found
+
+    def hourly(self) -> dict[tuple[Kind, int], int]:
+        """How many of each kind in each clock hour (whole hours since 1970)."""
+        buckets: dict[tuple[Kind, int], int] = {}
+        for kind, times in self._times.items():
+            for moment in times:
+                place = kind, hour_of(moment)
+                buckets[place] = buckets.get(place, 0) + 1
+        return buckets
+
+    def learned_values(self, keys_of: Callable[[Timeline], Keys]) -> Mapping[str, FieldValue]:
+        """The learned features, looked up once a lead; all missing before the first model."""
+        if self._learned_values is None:
+            self._learned_values = self.learned.values(keys_of(self)) if self.learned else NOTHING
+        return self._learned_values
+
     def recent(self, days: float) -> list[Engagement]:
         """The interested acts of the last `days`, oldest first."""
         return self.acts[bisect_right(self.act_times, self.now - days * DAY_S) :]
@@ -109,7 +171,9 @@ class Timeline:
 
     def word(self, name: str) -> str | None:
         """A fact as text without surrounding space, or None when it is blank or the unanswered drop-down "Select"."""
-        return to_word(self.facts.get(name))
+        if name not in self._words:
+            self._words[name] = to_word(self.facts.get(name))
+        return self._words[name]
 
 
 def _joined(texts: Iterable[str | None]) -> str:

@@ -125,3 +125,24 @@ def test_no_feature_speaks_in_code(points: float) -> None:
         for name in CATALOGUE:
             text = words(name, points, row[name])
             assert text is None or ("_" not in text and "None" not in text and "nan" not in text and text == text.strip())
+
+
+@pytest.mark.parametrize(
+    ("name", "points", "value", "typical", "told"),
+    [
+        ("has_phone", 0.4, 0, 0.0, False),  # helped by leaving no number
+        ("has_phone", -0.4, 1, 1.0, False),  # hurt by leaving one
+        ("has_phone", -0.4, 0, 0.0, True),
+        ("opens_7d", -0.4, 2, 2.0, False),  # as many as usual are not "only" two
+        ("opens_7d", 0.4, 2, 2.0, True),
+        ("interest_decayed", 0.4, 0.99, 1.0, True),  # as usual: neither more nor less
+        ("email_kind", 0.4, "disposable", None, False),
+        ("email_kind", -0.4, "disposable", None, True),
+        ("email_consent", 0.4, "no", None, False),
+        ("email_consent", -0.4, "yes", None, False),
+    ],
+)
+def test_what_no_person_would_say_is_not_said(
+    name: str, points: float, value: FieldValue, typical: float | None, told: bool
+) -> None:
+    assert (words(name, points, value, Column(name, "numeric", typical=typical)) is not None) == told

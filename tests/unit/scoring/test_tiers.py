@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from leads.enums import Tier
-from scoring.evaluation import calibration_error, measure, tier_table, wilson
+from scoring.evaluation import calibration_error, measure, tier_table
+from scoring.intervals import wilson
 from scoring.tiers import Cuts, learn_cuts
 
 
