@@ -4,6 +4,8 @@ ARGS ?=
 BIN := .venv/bin
 # Each bench answers one question; those that are there are run in this order.
 BENCHES := $(foreach name,intake score_api score_bulk allocation train end_to_end quality csv_import identity soak,$(if $(wildcard bench/$(name).py),$(name)))
+# Files of tests share the processors, and the servers that some of them start: more than a few side by side only wait for each other.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile
 # What `make run` hands to the service: the variables of .env, if there is one.
 WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 
@@ -25,7 +27,7 @@ run: install
 	@$(WITH_ENV) $(BIN)/leadswitch up $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 coverage: install
 	rm -f .coverage .coverage.*

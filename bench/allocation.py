@@ -1,12 +1,15 @@
 """How fast one decision is, and how fair a million of them are.
 
-    python -m bench.allocation [--leads 1000000] [--decisions 3000]
+    python -m bench.allocation [--leads 1000000] [--decisions 3000] [--transactions 600]
 
-Pure arithmetic: no database. A decision goes through 20 rules and 200 reps in five time zones, with holidays, caps that count
+First without a database. A decision goes through 20 rules and 200 reps in five time zones, with holidays, caps that count
 30 recent leads each, languages and territories; the first one, which reads the holiday calendars, is timed apart. The baseline in
 the same run filters and picks at random without verdicts or a record. `max_unfairness` is the largest distance in leads, over all
 reps and at every moment, between what a rep got and `leads × weight ÷ weights`, counted outside the ledger. Two baselines stand
 beside it: plain smooth weighted round robin (most credit first) and picking at random by weight.
+
+Then with its transaction on an SQLite file, among as many reps and rules; and 150 wishes at once for each of some leads, where
+`double_assigned` counts leads that did not end with exactly one owner. See `bench.allocation_store`.
 """
 
 from __future__ import annotations
@@ -25,18 +28,24 @@ from allocation.fairness import Rotation, attend, give, shares, turns
 from allocation.policy import parse_policy
 from allocation.rep import LeadFacts, Rep, Taken, Territory
 from allocation.terms import Fairness
+from bench.allocation_store import Contest, add_leads, contend, open_store, write_bare
+from connector.pipeline.allocate import allocate
 from leads.enums import Tier
 
 AT = datetime(2026, 11, 18, 10, 0, tzinfo=UTC)
 ROUNDS = 5
 ZONES = ("Europe/Berlin", "Europe/London", "America/New_York", "Asia/Tokyo", "Europe/Madrid")
 COUNTRIES = ("DE", "GB", "US", "JP", "ES")
-RULE = '[[rules]]\nteam = "emea"\nwhen = {{ country = "X{place}", tier = "a", employees = {{ min = {place} }} }}\n'
-RULES = "".join(RULE.format(place=place) for place in range(20))
-POLICY = parse_policy(
+#: Where none of these leads comes from.
+ELSEWHERE = "AT BE BG CH CY CZ DK EE FI FR GR HR HU IE IT LT LU LV MT NL"
+RULE = '[[rules]]\nteam = "emea"\nwhen = {{ country = "{country}", tier = "a", employees = {{ min = {place} }} }}\n'
+RULES = "".join(RULE.format(country=country, place=place) for place, country in enumerate(ELSEWHERE.split()))
+POLICY_TEXT = (
     "[hours]\nzone = 'Europe/Berlin'\nmon-fri = '08:00-20:00'\n[caps]\nopen = 40\nhour = 5\nday = 20\nweek = 100\n"
     "[teams.emea]\nreps = ['*']\nskills = ['language']\n" + RULES
 )
+POLICY = parse_policy(POLICY_TEXT)
+CONTESTED = 5
 
 
 def make_roster(count: int, rng: random.Random) -> list[Rep]:
@@ -71,6 +80,11 @@ class Timed:
 
     wall: list[float]
     cpu: list[float]
+
+
+def p50(taken: list[float]) -> float:
+    """The middle one of sorted numbers."""
+    return taken[len(taken) // 2]
 
 
 def p99(taken: list[float]) -> float:
@@ -109,6 +123,20 @@ def time_decisions(times: int, rng: random.Random) -> tuple[Timed, Timed, Timed]
     first = time_each(engine, 1)
     rounds = [(time_each(engine, times // ROUNDS), time_each(naive, times // ROUNDS)) for _ in range(ROUNDS)]
     return first, min((ours for ours, _ in rounds), key=slow), min((theirs for _, theirs in rounds), key=slow)
+
+
+def time_transactions(times: int, rng: random.Random) -> tuple[Timed, Timed, Contest]:
+    """Decisions with their transaction, and bare transactions, each by its best round; then what came of a contest."""
+    with open_store(POLICY_TEXT, AT, 200, rng) as house:
+        leads = iter(add_leads(house, times + 1, rng))
+        allocate(house, next(leads))  # reads the holiday calendars
+        each = times // ROUNDS
+        rounds = [
+            (time_each(lambda _: allocate(house, next(leads)), each), time_each(lambda _: write_bare(house), each))
+            for _ in range(ROUNDS)
+        ]
+        contest = contend(house, CONTESTED, rng)
+    return min((ours for ours, _ in rounds), key=slow), min((theirs for _, theirs in rounds), key=slow), contest
 
 
 def slow(timed: Timed) -> float:
@@ -169,14 +197,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--leads", type=int, default=1_000_000)
     parser.add_argument("--decisions", type=int, default=3000)
+    parser.add_argument("--transactions", type=int, default=600)
     wanted = parser.parse_args()
     rng = random.Random(7)
 
     first, engine, naive = time_decisions(wanted.decisions, rng)
-    middle, per_second = engine.wall[len(engine.wall) // 2], 1000 * len(engine.wall) / sum(engine.wall)
+    middle, per_second = p50(engine.wall), 1000 * len(engine.wall) / sum(engine.wall)
     print(f"one decision, 200 reps, 20 rules: median {middle:.2f} ms, p99 {slow(engine):.2f} ms, {per_second:.0f} a second")
     print(f"  processor time alone: p99 {p99(engine.cpu):.2f} ms; the first one, which reads the holidays: {first.wall[0]:.0f} ms")
     print(f"  baseline (filter, pick at random): p99 {slow(naive):.3f} ms")
+
+    written, bare, contest = time_transactions(wanted.transactions, rng)
+    print(f"one decision with its transaction on SQLite: median {p50(written.wall):.2f} ms, p99 {slow(written):.2f} ms")
+    print(f"  processor time alone: p99 {p99(written.cpu):.2f} ms; baseline (one bare row and its flush): p99 {slow(bare):.2f} ms")
+    print(f"  {contest.leads} leads wanted by 150 at once: {contest.double_assigned} without exactly one owner")
 
     weights = {f"rep {number}": weight for number, weight in enumerate((5.0, 3.0, 3.0, 2.0, 1.0, 1.0, 1.0, 0.7, 0.3, 0.1))}
     began = time.perf_counter()
@@ -194,6 +228,11 @@ def main() -> None:
         "decide_p99_cpu_ms": round(p99(engine.cpu), 3),
         "decide_first_ms": round(first.wall[0], 1),
         "naive_p99_ms": round(slow(naive), 3),
+        "transaction_p50_ms": round(p50(written.wall), 3),
+        "transaction_p99_ms": round(slow(written), 3),
+        "transaction_p99_cpu_ms": round(p99(written.cpu), 3),
+        "bare_transaction_p99_ms": round(slow(bare), 3),
+        "double_assigned": contest.double_assigned,
         "decisions_per_s": round(per_second, 1),
         "max_unfairness": round(worst, 6),
         "most_credit_first_unfairness": round(by_credit, 6),

@@ -4,10 +4,13 @@
 
 The sandbox's CRM makes the leads (three in ten hot, three warm, the rest for the digest) and sends its signed webhooks; this
 program sends the engagement events as signed SendGrid deliveries, one event each, so that all together come at `--rate` a second.
-20 reps, 4 channels. Then one burst measures what the service takes at most. The moments are the stand-ins' own: when the CRM first
-sent a delivery about the lead, and when the chat took the direct message.
+20 reps, 4 channels. Meanwhile reps type slash commands, two a second. Then one burst measures what the service takes at most, and
+at last web, worker and clock are killed in turn (SIGKILL) while more leads come. The moments are the stand-ins' own: when the CRM
+first sent a delivery about the lead, when the chat took the direct message, how long a command waited for its acknowledgement.
 
-Last line: JSON with p50_s, p95_s (webhook to direct message), events_per_s_max, lost, doubled, and the figures behind them.
+Last line: JSON with p50_s, p95_s (webhook to direct message), ack_p99_ms (slash command to acknowledgement), answer_p95_s (slash
+command to answer), events_per_s_max, lost, doubled, duplicate_cards (after the kills), shared_messages (to channels, and digests)
+and the figures behind them.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ import argparse
 import asyncio
 import base64
 import json
+import os
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -32,10 +37,12 @@ import httpx
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from connector.pids import read_pid
 from connector.sandbox.ledger import GENUINE
 from connector.sandbox.show.stage import HUBSPOT, SENDGRID, Stage
 from connector.sandbox.show.verdict import judge
 from connector.sandbox.show.witness import Evidence, Witness
+from connector.sandbox.world.team import reps
 
 HOT: dict[str, str] = {
     "jobtitle": "Chief Executive Officer",
@@ -48,6 +55,10 @@ COLD: dict[str, str] = {"jobtitle": "Student"}
 ACTS = ("processed", "delivered", "open", "deferred")
 BURST = 1_000
 SETTLE_S = 90.0
+COMMANDS_A_SECOND = 2.0
+#: Killed in this order, while so many leads come; what they had in hand comes back after a lease of 90 seconds.
+KILLED, LEADS_A_KILL = ("worker", "web", "clock"), 15
+AFTER_KILLS_S = 240.0
 
 
 def profile(number: int) -> tuple[str, dict[str, str]]:
@@ -93,11 +104,44 @@ def mail_event(number: int, lead: int, rng: Random) -> dict[str, Any]:
     return {"email": email, "event": rng.choice(ACTS), "sg_event_id": f"bench-{number}", "timestamp": int(time.time())}
 
 
-async def play(stage: Stage, mailer: Mailer, leads: int, events: int, rate: float) -> float:
-    """Send leads and events evenly mixed at `rate` a second; returns the seconds it really took."""
+@dataclass
+class Typist:
+    """Types slash commands as one rep after another, and keeps how long each took to be acknowledged."""
+
+    slack: str
+    ack_ms: list[float] = field(default_factory=list)
+    typed: list[tuple[str, float]] = field(default_factory=list)
+    failed: int = 0
+
+    async def type(self, client: httpx.AsyncClient, number: int, lead: int) -> None:
+        """One command about a lead that is there already."""
+        people = reps()
+        user = people[number % len(people)].slack_id
+        about = {"user": user, "channel": f"D{user[1:]}", "text": f"/lead show {profile(lead)[1]['email']}"}
+        self.typed.append((user, time.time()))
+        outcome = (await client.post(f"{self.slack}/sandbox/act/say", json=about)).json()
+        self.failed += not outcome["ok"]
+        if outcome["ok"]:
+            self.ack_ms.append(float(outcome["took_ms"]))
+
+    def answers(self, messages: list[dict[str, Any]]) -> list[float]:
+        """Seconds from each command to its answer, the shortest first. A command that has none counts until now."""
+        told: dict[str, list[float]] = {}
+        for message in messages:
+            if message["only_for"]:
+                told.setdefault(message["only_for"], []).append(float(message["posted_at"]))
+        waits = []
+        for user, at in self.typed:
+            after = [moment for moment in told.get(user, ()) if moment >= at]
+            waits.append((min(after) if after else time.time()) - at)
+        return sorted(waits)
+
+
+async def play(stage: Stage, mailer: Mailer, typist: Typist, leads: int, events: int, rate: float) -> float:
+    """Send leads and events evenly mixed at `rate` a second, with commands beside them; returns the seconds it really took."""
     rng = Random(11)
     total = leads + events
-    made = 0
+    made = typed = 0
     began = time.monotonic()
     limits = httpx.Limits(max_connections=32, max_keepalive_connections=32)
     async with httpx.AsyncClient(trust_env=False, timeout=30, limits=limits) as client, asyncio.TaskGroup() as group:
@@ -109,6 +153,9 @@ async def play(stage: Stage, mailer: Mailer, leads: int, events: int, rate: floa
                 made += 1
             else:
                 group.create_task(mailer.send(client, [mail_event(number, rng.randrange(max(made, 1)), rng)]))
+            if made > 20 and number / rate >= typed / COMMANDS_A_SECOND:
+                group.create_task(typist.type(client, typed, rng.randrange(made - 20)))
+                typed += 1
     return time.monotonic() - began
 
 
@@ -141,9 +188,34 @@ async def _pending(client: httpx.AsyncClient, stage: Stage) -> bool:
     return float(line.split()[1]) > 0
 
 
-def settle(witness: Witness, since: str, leads: int) -> Evidence:
+async def kill_each(stage: Stage, first: int) -> int:
+    """Kill each process of the service while leads come, from lead number `first` on; returns how many leads came."""
+    made = 0
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        for name in KILLED:
+            for number in range(LEADS_A_KILL):
+                await _make_lead(client, stage.url("crm"), profile(first + made)[1])
+                made += 1
+                await asyncio.sleep(0.1)
+                if number == LEADS_A_KILL // 2:
+                    pid = read_pid(stage.home / "service" / "run" / f"{name}.pid")
+                    if pid is None:
+                        raise RuntimeError(f"no {name} to kill")
+                    os.kill(pid, signal.SIGKILL)
+            await _wait_for(lambda: _away(client, stage), "the service did not come back")
+    return made
+
+
+async def _away(client: httpx.AsyncClient, stage: Stage) -> bool:
+    try:
+        return (await client.get(f"{stage.url('service')}/readyz")).status_code != 200
+    except httpx.HTTPError:
+        return True
+
+
+def settle(witness: Witness, since: str, leads: int, patience_s: float = SETTLE_S) -> Evidence:
     """What is known once nothing is missing any more, or the time is up."""
-    until = time.monotonic() + SETTLE_S
+    until = time.monotonic() + patience_s
     while True:
         evidence = witness.gather(since, leads, [])
         if judge(evidence).figures["lost"] == 0 or time.monotonic() > until:
@@ -168,7 +240,7 @@ def message_waits(evidence: Evidence) -> list[float]:
 def run(leads: int, events: int, rate: float, home: Path) -> dict[str, Any]:
     """One measurement in `home`."""
     stage = Stage(home, seed=11)
-    mailer = Mailer(f"{stage.url('service')}/webhooks/{SENDGRID}")
+    mailer, typist = Mailer(f"{stage.url('service')}/webhooks/{SENDGRID}"), Typist(stage.url("slack"))
     try:
         stage.start_stand_ins(history=0)
         stage.secrets["SENDGRID_KEY"] = mailer.public_key
@@ -178,7 +250,7 @@ def run(leads: int, events: int, rate: float, home: Path) -> dict[str, Any]:
         stage.leadswitch("connections", "backfill", HUBSPOT)
         since = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
         witness = Witness(stage.url("crm"), stage.url("mail"), stage.url("slack"), stage.url("service"), stage.api_token())
-        took = asyncio.run(play(stage, mailer, leads, events, rate))
+        took = asyncio.run(play(stage, mailer, typist, leads, events, rate))
         print(f"{leads} leads and {events} events sent in {took:.1f} s ({(leads + events) / took:.1f} a second)", flush=True)
         evidence = settle(witness, since, leads)
         figures = judge(evidence).figures
@@ -187,12 +259,24 @@ def run(leads: int, events: int, rate: float, home: Path) -> dict[str, Any]:
         print(f"first tiers: {dict(sorted(tiers.items()))}; direct messages measured: {len(waits)}", flush=True)
         most = asyncio.run(burst(stage, mailer, leads))
         print(f"a burst of {BURST} events: {most:.0f} a second", flush=True)
+        more = asyncio.run(kill_each(stage, leads))
+        killed = judge(settle(witness, since, leads + more, AFTER_KILLS_S)).figures
+        print(
+            f"after killing {', '.join(KILLED)}: {more} more leads, lost {killed['lost']}, doubled {killed['doubled']}", flush=True
+        )
         witness.close()
     finally:
         stage.children.end()
     return {
         "p50_s": round(statistics.median(waits), 3) if waits else None,
-        "p95_s": round(waits[min(len(waits) - 1, round(0.95 * len(waits)))], 3) if waits else None,
+        "p95_s": _at(waits, 0.95, 3),
+        "ack_p99_ms": _at(sorted(typist.ack_ms), 0.99, 1),
+        "answer_p95_s": _at(typist.answers(evidence.messages), 0.95, 3),
+        "duplicate_cards": killed["duplicate_cards"],
+        "shared_messages": figures["shared_messages"],
+        "lost_after_kills": killed["lost"],
+        "commands": len(typist.typed),
+        "commands_refused": typist.failed,
         "events_per_s_max": round(most, 1),
         "lost": figures["lost"],
         "doubled": figures["doubled"],
@@ -202,6 +286,11 @@ def run(leads: int, events: int, rate: float, home: Path) -> dict[str, Any]:
         "messages": len(waits),
         "refused": sum(count for status, count in mailer.statuses.items() if status != 200),
     }
+
+
+def _at(ordered: list[float], share: float, digits: int) -> float | None:
+    """The value below which so large a share of the values is; None without values."""
+    return round(ordered[min(len(ordered) - 1, round(share * len(ordered)))], digits) if ordered else None
 
 
 def main() -> int:

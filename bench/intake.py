@@ -3,8 +3,8 @@
     python -m bench.intake [--adapter hubspot] [--seconds 3]
 
 A real web server (uvicorn, uvloop, httptools) on a fresh SQLite file, with the embedded Valkey to ring, takes pre-signed, unique
-HubSpot deliveries over 64 kept-alive connections, from a load generator in a process of its own. Three builds take turns and each
-keeps its best round, since a shared machine is noisy: group commit (`durable_rps`), the same endpoint committing once a request
+deliveries of one adapter over 64 kept-alive connections, from a load generator in a process of its own. Three builds take turns and
+each keeps its best round, as a shared machine is noisy: group commit (`durable_rps`), the same endpoint committing once a request
 (`per_request_commit_rps`), and the same server reading the same body and only answering (`bare_rps`); `ratio` is durable over bare
 and `p99_ms` the durable build's slowest hundredth in its best round. At last a server is killed with SIGKILL under load, and every
 acknowledged delivery is looked up in the file it left behind (`acked`, `missing_after_kill`).
@@ -34,11 +34,14 @@ from typing import cast
 
 import uvloop
 
+from bench.deliveries import Source, find_source, make_deliveries
 from connector.embedded import EmbeddedValkey
+from connector.registry import adapters
 
 CONNECTIONS = 64
 SECRET = "bench-client-secret"
 PATH = "/webhooks/crm"
+HUBSPOT = '[connections.crm]\nadapter = "hubspot"\nwebhook_secrets = ["env:BENCH_SECRET"]\n'
 BUILDS = ("durable", "per_request", "bare")
 
 
@@ -152,7 +155,7 @@ class Load:
 
     def answered(self, number: int, status: int, seconds: float) -> None:
         self.answers[status] = self.answers.get(status, 0) + 1
-        if status == 200:
+        if 200 <= status < 300:
             self.acked.append(number)
             self.latencies.append(seconds)
 
@@ -162,9 +165,9 @@ class Load:
             self._finished.set()
 
 
-def send_load(port: int, count: int, seconds: float, pipe: Connection) -> None:
+def send_load(port: int, count: int, seconds: float, pipe: Connection, signed: list[tuple[str, bytes]] | None = None) -> None:
     """The load generator's process: says when it begins, then sends back the seconds, the answers and the acknowledged keys."""
-    requests = make_requests(count, port)
+    requests = make_requests(count, port) if signed is None else signed
     pipe.send("begin")
 
     async def run() -> tuple[float, Load]:
@@ -178,8 +181,10 @@ def send_load(port: int, count: int, seconds: float, pipe: Connection) -> None:
 class Server:
     """A web server process of one build, on a database of its own."""
 
-    def __init__(self, build: str, folder: Path) -> None:
+    def __init__(self, build: str, folder: Path, adapter: str = "hubspot") -> None:
         folder.mkdir()
+        self.adapter = adapter
+        source = find_source(adapter) if adapter != "hubspot" else Source(HUBSPOT, {"BENCH_SECRET": SECRET})
         self.database = folder / "leadswitch.db"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -187,12 +192,12 @@ class Server:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("LEADSWITCH_")},
             "LEADSWITCH_HOME": str(folder),
-            "LEADSWITCH_PUBLIC_URL": f"http://127.0.0.1:{self.port}",
+            "LEADSWITCH_PUBLIC_URL": source.public_url or f"http://127.0.0.1:{self.port}",
             "LEADSWITCH_CONFIG": str(folder / "leadswitch.toml"),
-            "BENCH_SECRET": SECRET,
             "BENCH_BUILD": build,
+            **source.environment,
         }
-        (folder / "leadswitch.toml").write_text('[connections.crm]\nadapter = "hubspot"\nwebhook_secrets = ["env:BENCH_SECRET"]\n')
+        (folder / "leadswitch.toml").write_text(source.toml)
         self._valkey = EmbeddedValkey(folder)
         self._valkey.start()
         command = [sys.executable, "-m", "uvicorn", "bench.intake_server:build", "--factory", "--host", "127.0.0.1"]
@@ -211,7 +216,11 @@ class Server:
         ]
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen([*command, *options], env=environment, stderr=log)
-        self._wait()
+        try:
+            self._wait()
+        except SystemExit:
+            self.stop(signal.SIGKILL)
+            raise
 
     @property
     def pid(self) -> int:
@@ -242,7 +251,8 @@ def run_load(
     """Load a server; with `end_after` it gets the signal so many seconds into it. Also gives the acknowledged delivery keys."""
     ours, theirs = multiprocessing.Pipe()
     count = int(seconds * 40_000)
-    generator = multiprocessing.get_context("spawn").Process(target=send_load, args=(server.port, count, seconds, theirs))
+    signed = None if server.adapter == "hubspot" else make_deliveries(server.adapter, count, server.port)
+    generator = multiprocessing.get_context("spawn").Process(target=send_load, args=(server.port, count, seconds, theirs, signed))
     generator.start()
     theirs.close()  # so that a generator that dies ends our waiting
     ours.recv()
@@ -262,12 +272,12 @@ def count_missing(database: Path, keys: list[str]) -> int:
     return len(set(keys) - stored)
 
 
-def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
+def measure(folder: Path, seconds: float, rounds: int, adapter: str = "hubspot") -> dict[str, float]:
     """All rounds, then the kill."""
     best: dict[str, Round] = {}
     for number in range(rounds):
         for build in BUILDS:
-            server = Server(build, folder / f"{build}-{number}")
+            server = Server(build, folder / f"{build}-{number}", adapter)
             result, keys = run_load(server, seconds)
             server.stop()
             print(f"round {number + 1} {build:12} {result.rps:8.0f}/s   p99 {result.p99_ms:6.1f} ms   answers {result.answers}")
@@ -275,7 +285,7 @@ def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
                 assert count_missing(server.database, keys) == 0
             if build not in best or result.rps > best[build].rps:
                 best[build] = result
-    server = Server("durable", folder / "killed")
+    server = Server("durable", folder / "killed", adapter)
     _, keys = run_load(server, seconds, end_after=seconds / 2)
     missing = count_missing(server.database, keys)
     print(f"killed under load: {len(keys)} acknowledged, {missing} of them missing")
@@ -293,12 +303,12 @@ def measure(folder: Path, seconds: float, rounds: int) -> dict[str, float]:
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m bench.intake", description=__doc__)
-    parser.add_argument("--adapter", choices=["hubspot"], default="hubspot", help="whose deliveries are sent")
+    parser.add_argument("--adapter", choices=sorted(adapters()), default="hubspot", help="whose deliveries are sent")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one round (default 3)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each build (default 3)")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="leadswitch-bench-") as folder:
-        print(json.dumps(measure(Path(folder), asked.seconds, asked.rounds)))
+        print(json.dumps(measure(Path(folder), asked.seconds, asked.rounds, asked.adapter)))
 
 
 if __name__ == "__main__":

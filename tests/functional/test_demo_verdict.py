@@ -87,6 +87,14 @@ def _no_digest(w: Json) -> None:
     del w["messages"][3]
 
 
+def _digest_of_somebody_else(w: Json) -> None:
+    w["messages"][3]["channel"] = "D1"
+
+
+def _no_channel_card(w: Json) -> None:
+    del w["messages"][1]
+
+
 def _wrong_owner(w: Json) -> None:
     w["contacts"]["12"]["properties"]["hubspot_owner_id"] = "1"
 
@@ -130,6 +138,8 @@ def _unanswered(w: Json) -> None:
         (_second_card, "destinations with more than one card of a lead"),
         (_no_card, "cards for hot and warm leads"),
         (_no_digest, "other leads listed in their owner's digest"),
+        (_digest_of_somebody_else, "other leads listed in their owner's digest"),
+        (_no_channel_card, "cards for hot and warm leads"),
         (_wrong_owner, "CRM holds owner, score, tier as decided"),
         (_wrong_tier, "CRM holds owner, score, tier as decided"),
         (_undecided, "leads decided"),
@@ -156,3 +166,13 @@ def test_lost_and_doubled_are_counted() -> None:
     _no_digest(spoilt)
     figures = judge(Evidence(**spoilt)).figures
     assert (figures["lost"], figures["doubled"]) == (1, 2)
+
+
+def test_many_hot_leads_may_share_a_message_in_the_channel_but_not_in_the_direct_one() -> None:
+    shared = world()
+    shared["messages"][1] = message("10.4", "C0LEADS000", "leadswitch_roundup", lead_ids=[1])
+    verdict = judge(Evidence(**shared))
+    assert verdict.ok
+    assert verdict.figures["shared_messages"] == 2
+    shared["messages"][0] = message("10.3", "D1", "leadswitch_digest", lead_ids=[1])
+    assert not judge(Evidence(**shared)).ok

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
+from connector.bootstrap import open_house
 from connector.cli import main
 from connector.doctor import examine
 from connector.settings import read_settings
 from connector.storage.db import Database
+from leads.records import RepRecord
 from leads.results import CheckResult
 
 Look = Callable[..., dict[str, CheckResult]]
@@ -142,3 +144,18 @@ def test_the_command_tells_by_its_exit_code(
     results = json.loads(capsys.readouterr().out)
     assert ended.value.code == code
     assert any(not result["ok"] for result in results) == bool(code)
+
+
+def test_the_policy_is_held_against_the_reps_and_one_that_was_published_against_the_program(tmp_path: Path) -> None:
+    settings = read_settings({"LEADSWITCH_HOME": str(tmp_path), "LEADSWITCH_POLICY": str(tmp_path / "policy.toml")})
+    house = open_house(settings, migrate=True)
+    house.reps.sync("crm", [RepRecord("7", "ann@example.com", "Ann", True)])
+    (tmp_path / "policy.toml").write_text('[teams.a]\nreps = ["*"]\n[teams.far]\n')
+    found = next(one for one in examine(settings) if one.name == "policy")
+    assert found.ok
+    assert "team far has no rep in the CRM" in found.detail
+    house.policies.publish("v", "x", "[teams", "cli:x", "y")
+    house.close()
+    found = next(one for one in examine(settings) if one.name == "policy")
+    assert not found.ok
+    assert "the published one is not used" in found.detail

@@ -15,6 +15,8 @@ from tests.unit.connector.pipeline import test_pipeline_bad_input as bad_input
 from tests.unit.connector.pipeline import test_pipeline_identity as identity
 from tests.unit.connector.pipeline import test_pipeline_order as order
 from tests.unit.connector.pipeline import test_pipeline_privacy as privacy
+from tests.unit.connector.pipeline import test_pipeline_sla as sla
+from tests.unit.connector.pipeline import test_pipeline_waiting as waiting
 from tests.unit.connector.pipeline.scripted import Desk, open_desk
 from tests.unit.connector.storage import test_storage_audit as audit
 from tests.unit.connector.storage import test_storage_effects as effects
@@ -36,6 +38,7 @@ def house(desk: Desk) -> House:
 
 
 lead = people.lead
+policy, alerts = sla.policy, sla.alerts
 
 test_any_value_in_any_field_is_data = bad_input.test_any_value_in_any_field_is_data
 test_odd_keys_and_ids = bad_input.test_odd_keys_and_ids_are_kept_apart_and_stop_nothing
@@ -59,6 +62,13 @@ test_repeated_wishes_become_one_row = effects.test_repeated_wishes_become_one_ro
 test_a_lapsed_lease_comes_back_in_doubt = effects.test_a_lapsed_lease_comes_back_in_doubt_and_before_the_newer_wish
 test_put_back_joins_a_newer_wish = effects.test_put_back_joins_a_newer_wish_and_keeps_the_doubt
 test_many_senders_share_the_work = effects.test_many_senders_share_the_work_without_sharing_a_row
+
+test_many_clocks_fire_each_step_once = sla.test_many_clocks_and_a_restart_fire_each_step_once
+test_who_lost_a_lead_does_not_get_it_again = sla.test_who_lost_a_lead_by_a_deadline_does_not_get_it_again_and_no_credit_back
+test_a_merged_lead_keeps_its_first_contact = sla.test_a_merged_lead_keeps_its_first_contact_and_its_deadlines
+test_a_leaver_gives_up_every_open_lead = sla.test_a_rep_whom_the_crm_deleted_gives_up_every_open_lead
+test_a_held_lead_leaves_the_list_with_its_rep = waiting.test_a_held_lead_is_on_the_list_with_its_reason_and_leaves_it_with_its_rep
+test_a_lead_that_breaks_is_put_off = waiting.test_a_lead_that_breaks_is_put_off_and_the_others_go_on
 
 
 def test_the_audit_cannot_be_emptied_at_a_stroke(house: House) -> None:

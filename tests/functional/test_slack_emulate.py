@@ -121,7 +121,7 @@ def test_a_card_is_posted_found_again_and_edited(house: House, api: SlackApi, ba
     assert posted["ts"] == ts
     assert posted["text"] == ("New A lead (92) for you" if destination == "dm:1" else "New A lead (92)")
     assert posted["metadata"]["event_payload"]["destination"] == destination
-    assert posted["blocks"][0]["text"]["text"] == "A lead · 92 of 100 · Jane Doe"
+    assert posted["blocks"][0]["text"]["text"] == "A lead · 92 · Jane Doe"
 
     house.cards.forget(lead, destination)  # a crash between posting and remembering
     commands.accept(house, lead, commands.Actor("slack", "U1", Role.REP, "1"))
@@ -177,6 +177,23 @@ def test_an_archived_channel_is_somebodys_to_mend(api: SlackApi, base_url: str) 
     httpx.post(f"{base_url}conversations.archive", headers={"authorization": "Bearer xoxb-full"}, data={"channel": attic})
     with pytest.raises(NeedsMending, match="is_archived"):
         api.post(attic, "x", BLOCKS, {"event_type": "x", "event_payload": {}})
+
+
+def test_each_of_slacks_refusals_is_a_sentence_somebody_can_act_on(api: SlackApi, base_url: str) -> None:
+    """Slack says `ok: false` with status 200; what it means and how to mend it is ours to say."""
+    metadata = {"event_type": "x", "event_payload": {}}
+    with pytest.raises(NeedsMending, match=r"channel_not_found\. Check slack\.channel"):
+        api.post("#nowhere-at-all", "x", BLOCKS, metadata)
+    with pytest.raises(Refused, match="message_not_found"):
+        api.edit(api.channel_id("#leads"), "1.000001", "x", BLOCKS, metadata)
+
+
+def test_a_home_is_published(house: House, api: SlackApi, lead: int) -> None:
+    ada = api.user_by_email("ada@northwind.example")
+    handle(house, {"type": "event_callback", "event": {"type": "app_home_opened", "user": ada, "tab": "home"}}, api)
+    effect = Effect(1, EffectKind.SLACK_HOME, "slack", f"home:{ada}", None, {"user": ada})
+    assert Notifier(api).deliver(house, effect, False) == "published"
+    assert Notifier(api).deliver(house, effect, False) == "equal"
 
 
 def doctor(base_url: str, token: str, **slack: Any) -> dict[str, bool]:

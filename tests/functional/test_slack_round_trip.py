@@ -118,10 +118,10 @@ class Desk:
         pressed |= {"selected_option": chosen[0]} if chosen else {"value": element["value"]}
         self.act("press", user=user, channel=message["channel"], ts=message["ts"], action=pressed)
 
-    def work(self) -> None:
-        """Wait for what the web process stored, then do it and send what it asks for."""
+    def work(self, requests: int = 1) -> None:
+        """Wait for so many requests that the web process stored, then do them and send what they ask for."""
         bell = cast(RecordingBell, self.house.queue)
-        self.eventually(lambda: any(actor == "handle_command" for actor, _ in bell.rung), what="a stored request")
+        self.eventually(lambda: sum(actor == "handle_command" for actor, _ in bell.rung) >= requests, what="the stored requests")
         self.send()
 
     def send(self) -> None:
@@ -166,7 +166,7 @@ def test_accept_by_one_and_too_late_by_another(desk: Desk, lead: int) -> None:
     channel_card = next(message for message in desk.messages() if message["channel"].startswith("C"))
     desk.press(REP.slack_id, desk.card(REP.slack_id), names.ACCEPT)
     desk.press(OTHER.slack_id, channel_card, names.ACCEPT)
-    desk.work()
+    desk.work(requests=2)
     assert "Jane Doe is yours." in [message["text"] for message in desk.messages(REP.slack_id)]
     (late,) = desk.messages(OTHER.slack_id)
     assert "already taken by" in late["text"]
@@ -183,7 +183,7 @@ def test_pass_with_a_reason_moves_the_card(desk: Desk, lead: int) -> None:
     option = {"selected_option": {"value": "no_capacity"}, "type": "static_select"}
     desk.act("submit", user=REP.slack_id, view_id=form["id"], values={names.REASON: {names.REASON: option}})
     desk.work()
-    assert "*Reassigned* to" in json.dumps(desk.card(REP.slack_id)["blocks"])
+    assert "*Re-assigned* to" in json.dumps(desk.card(REP.slack_id)["blocks"])
     taker = desk.house.reps.get(str((desk.house.leads.get(lead) or pytest.fail("gone")).owner_id))
     assert taker
     assert taker.id != "1"
@@ -205,7 +205,8 @@ def test_reassign_by_form_and_by_command(desk: Desk, lead: int) -> None:
     }
     desk.act("submit", user=MANAGER.slack_id, view_id=form["id"], values=values)
     desk.work()
-    assert f"*Reassigned* to {OTHER.name}" in json.dumps(desk.card(OTHER.slack_id)["blocks"])
+    assert "*New to you*" in json.dumps(desk.card(OTHER.slack_id)["blocks"])
+    assert f"*Re-assigned* to {OTHER.name}" in json.dumps(desk.card(REP.slack_id)["blocks"])
     desk.act("say", user=MANAGER.slack_id, channel=card["channel"], text=f"/lead reassign {lead} to {REP.email} because back")
     desk.work()
     assert (desk.house.leads.get(lead) or pytest.fail("gone")).owner_id == "1"
@@ -214,7 +215,7 @@ def test_reassign_by_form_and_by_command(desk: Desk, lead: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [("show jane@acme.example", "92 of 100"), ("why Jane Doe", "*You*: chosen"), ("wyh 1", "Did you mean"), ("", "/lead why")],
+    [("show jane@acme.example", "A lead · 92 · "), ("why Jane Doe", "*You*: chosen"), ("wyh 1", "Did you mean"), ("", "/lead why")],
 )
 def test_commands_are_answered_to_the_person_alone(desk: Desk, lead: int, text: str, answer: str) -> None:
     desk.send()
