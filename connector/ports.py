@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from connector.settings import ConnectionSettings
@@ -102,7 +103,31 @@ class TaskWrite:
     made_as: str | None = None
 
 
-CrmWrite = LeadWrite | TaskWrite
+@dataclass(frozen=True, slots=True)
+class NoteWrite:
+    """One note on a lead, made once and never edited. `marker` is our idempotency key, kept in the note."""
+
+    marker: str
+    external_id: str
+    body: str  # plain words, no personal data
+
+
+@dataclass(frozen=True, slots=True)
+class DealWrite:
+    """One deal for a lead, made once. Where the CRM makes deals by converting the lead, the lead is converted.
+
+    A lead that was converted already, or holds an open deal of this marker, is left as it is.
+    """
+
+    marker: str
+    external_id: str
+    owner_id: str | None
+    title: str
+    amount: Decimal | None = None
+    currency: str | None = None  # ISO 4217; None is the CRM's own
+
+
+CrmWrite = LeadWrite | TaskWrite | NoteWrite | DealWrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class TellingCrm(Crm):
 
     def _one(self, write: CrmWrite, in_doubt: bool) -> Written:
         kind = "lead" if isinstance(write, LeadWrite) else "task"
-        self._ledger.add(kind=kind, owner=write.owner_id, again=getattr(write, "made_as", None), doubt=in_doubt)
+        self._ledger.add(kind=kind, owner=getattr(write, "owner_id", None), again=getattr(write, "made_as", None), doubt=in_doubt)
         return super()._one(write, in_doubt)
 
 

@@ -52,7 +52,8 @@ class HubSpotWriter:
                 if not leads:
                     raise
                 done |= {index: Written(False, error=error) for index, _ in tasks}
-        return [done[index] for index in range(len(writes))]
+        unknown = Written(False, error=LeadswitchError("HubSpot is not written notes and deals to."))
+        return [done.get(index, unknown) for index in range(len(writes))]
 
     # --- leads
 

@@ -102,6 +102,8 @@ class Crm:
             changed = tuple(name for name, value in wanted.items() if value is not None and present.get(name) != value)
             present.update({name: wanted[name] for name in changed})
             return Written(True, changed)
+        if not isinstance(write, TaskWrite):
+            return Written(True, receipt=f"{type(write).__name__}-{write.marker}")
         if write.made_as is None and not (in_doubt and write.marker in self.tasks):
             self.made.append(write)
             self.tasks[write.marker] = write
