@@ -22,6 +22,10 @@ from connector.storage.models import Identity, InboundEvent, NearName
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.storage.models import Merge as MergeRow
+from connector.storage.models import Snooze as SnoozeRow
+from connector.storage.models import Thread as ThreadRow
+from connector.storage.models import Timer as TimerRow
+from connector.storage.models import Waiting as WaitingRow
 from connector.storage.spelled import first, insert, rows, save
 from connector.vault import Vault
 
@@ -33,8 +37,11 @@ PLAIN: Final[Mapping[str, Any]] = {
     "decision": DecisionRow,
     "act": ActRow,
     "assignment": AssignmentRow,
+    "timer": TimerRow,  # the clocks of those assignments
 }
 SEALED: Final[Mapping[str, Any]] = {"lead_change": ChangeRow, "engagement": EngagementRow, "feedback": FeedbackRow}
+#: Rows of which a lead has at most one (by destination): they change hands where the survivor has none.
+SINGLE: Final[Mapping[str, Any]] = {"card": CardRow, "thread": ThreadRow, "snooze": SnoozeRow}
 #: What a merge may change on the two leads themselves.
 STANDING: Final = ("connection", "external_id", "owner_id", "pinned", "routable", "outcome")
 
@@ -70,11 +77,14 @@ def fold(db: Database, vault: Vault, now: datetime, keep: LeadRow, gone: LeadRow
     for name, table in SEALED.items():
         moved[name] = _ids(table, table.lead_id == gone.id)
         _seal_anew(vault, table, moved[name], gone, keep)
-    moved["card"] = _hand_over_cards(keep, gone)
+    moved["card"] = _hand_over_by_destination(CardRow, keep, gone)
+    moved["thread"] = _hand_over_by_destination(ThreadRow, keep, gone)
+    moved["snooze"] = _hand_over_snooze(now, keep, gone, of_survivor=bool(moved["closed"]))
     _hand_over_effects(keep, gone)
     _join_fields(vault, keep, gone)
     moved["lead"] = [gone.id, *_ids(LeadRow, LeadRow.merged_into == gone.id)]
     _join_standing(keep, gone)
+    _hand_over_place(keep, gone)
     LeadRow.update({LeadRow.merged_into: keep.id}).where(LeadRow.id.in_(moved["lead"])).execute()
     LeadRow.update({LeadRow.routable: False, LeadRow.external_id: None}).where(LeadRow.id == gone.id).execute()
     save(db, keep)
@@ -100,8 +110,8 @@ def part(db: Database, vault: Vault, now: datetime, merge_id: int, by: str) -> t
     if keep.erased:
         raise Skippable("The person was erased.")
     moved: Mapping[str, Sequence[int]] = merge.moved
-    for name, table in (*PLAIN.items(), ("card", CardRow)):
-        table.update({table.lead_id: gone.id}).where(table.id.in_(moved[name]) & (table.lead_id == keep.id)).execute()
+    for name, table in (*PLAIN.items(), *SINGLE.items()):
+        table.update({table.lead_id: gone.id}).where(table.id.in_(moved.get(name, ())) & (table.lead_id == keep.id)).execute()
     for name, table in SEALED.items():
         _seal_anew(vault, table, _ids(table, table.id.in_(moved[name]) & (table.lead_id == keep.id)), keep, gone)
     reopened = AssignmentRow.id.in_(moved["closed"]) & (AssignmentRow.closed_as == "merged")
@@ -162,7 +172,7 @@ def _stand_again(db: Database, vault: Vault, now: datetime, keep: LeadRow, gone:
     for row, stood, joined in ((keep, before["keep"], True), (gone, before["gone"], False)):
         kept_owner = row.owner_id if joined and row.owner_id not in (before["gone"]["owner_id"], stood["owner_id"]) else None
         for name, value in stood.items():
-            setattr(row, name, table_value(row, name, value))
+            setattr(row, name, _column_value(row, name, value))
         row.owner_id = kept_owner or row.owner_id
         row.merged_into = None
         row.version += 1
@@ -178,7 +188,7 @@ def _stand_again(db: Database, vault: Vault, now: datetime, keep: LeadRow, gone:
     save(db, keep)
 
 
-def table_value(row: LeadRow, name: str, value: Any) -> Any:
+def _column_value(row: LeadRow, name: str, value: Any) -> Any:
     """A value of `before` as the column reads it."""
     return type(row)._meta.fields[name].python_value(value) if name.endswith("_at") else value
 
@@ -202,12 +212,33 @@ def _close_theirs(now: datetime, keep: LeadRow, gone: LeadRow) -> list[int]:
     return theirs
 
 
-def _hand_over_cards(keep: LeadRow, gone: LeadRow) -> list[int]:
-    """Cards go along where the survivor has none; returns their ids."""
-    ours = [row.destination for row in CardRow.select(CardRow.destination).where(CardRow.lead_id == keep.id)]
-    ids = _ids(CardRow, (CardRow.lead_id == gone.id) & CardRow.destination.not_in(ours))
-    CardRow.update({CardRow.lead_id: keep.id}).where(CardRow.id.in_(ids)).execute()
+def _hand_over_by_destination(table: Any, keep: LeadRow, gone: LeadRow) -> list[int]:
+    """Cards and threads go along where the survivor has none; returns their ids."""
+    ours = [row.destination for row in table.select(table.destination).where(table.lead_id == keep.id)]
+    ids = _ids(table, (table.lead_id == gone.id) & table.destination.not_in(ours))
+    table.update({table.lead_id: keep.id}).where(table.id.in_(ids)).execute()
     return ids
+
+
+def _hand_over_snooze(now: datetime, keep: LeadRow, gone: LeadRow, *, of_survivor: bool) -> list[int]:
+    """What the rep put off stays put off, unless the survivor has a rep or a snooze of its own; returns the ids."""
+    theirs = (SnoozeRow.lead_id == gone.id) & SnoozeRow.ended_at.is_null()
+    if of_survivor or SnoozeRow.select().where((SnoozeRow.lead_id == keep.id) & SnoozeRow.ended_at.is_null()).exists():
+        SnoozeRow.update({SnoozeRow.ended_at: now, SnoozeRow.ended_as: "merged"}).where(theirs).execute()
+        return []
+    ids = _ids(SnoozeRow, theirs)
+    SnoozeRow.update({SnoozeRow.lead_id: keep.id}).where(SnoozeRow.id.in_(ids)).execute()
+    return ids
+
+
+def _hand_over_place(keep: LeadRow, gone: LeadRow) -> None:
+    """One person waits once, in the older of two places; with an owner they wait no more."""
+    places = list(WaitingRow.select().where(WaitingRow.lead_id.in_([keep.id, gone.id])).order_by(WaitingRow.since, WaitingRow.id))
+    WaitingRow.delete().where(WaitingRow.id.in_([row.id for row in places])).execute()
+    if places and keep.owner_id is None:
+        told = next((row for row in places if row.lead_id == keep.id), places[0])
+        stands = {name: getattr(told, name) for name in ("team", "heat", "pool", "try_at", "tries")}
+        WaitingRow.insert({**stands, "lead_id": keep.id, "since": places[0].since}).execute()
 
 
 def _hand_over_effects(keep: LeadRow, gone: LeadRow) -> None:

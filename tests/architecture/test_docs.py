@@ -17,6 +17,7 @@ from allocation.policy import parse_policy
 from connector.cli import app
 from connector.pipeline.importing import read_mapping
 from connector.settings import ConnectionSettings, Settings, read_settings
+from connector.storage.models import TABLES
 from scoring.catalogue import render_catalogue
 from webhooks.api.operations import OPERATIONS, STREAMS
 
@@ -52,6 +53,12 @@ def test_every_setting_is_explained() -> None:
     section = page.partition("## `[connections.NAME]`")[2].partition("\n## ")[0]
     missing += [f"connections.{key}" for key in keys(ConnectionSettings) if f"`{key}`" not in section]
     assert missing == []
+
+
+def test_every_table_is_explained() -> None:
+    page = (ROOT / "docs" / "database.md").read_text(encoding="utf-8")
+    told = {name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert told == {table._meta.table_name for table in TABLES}  # type: ignore[attr-defined]
 
 
 def test_no_setting_is_explained_that_is_not_there() -> None:

@@ -9,8 +9,9 @@ import pytest
 from connector import commands
 from connector.commands import Actor
 from connector.commands.merges import part_leads
+from connector.storage.threads import Told
 from connector.testing import NOON
-from leads.enums import ChangeKind, EngagementKind, Outcome, Role
+from leads.enums import ChangeKind, EngagementKind, Outcome, Role, Tier
 from leads.records import LeadChange
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 
@@ -343,3 +344,62 @@ def test_what_cannot_be_taken_back_is_said(desk: Desk) -> None:
     desk.tell(CRM, change("2", EARLIER, **BERGR))
     desk.tell(CRM, change("1", desk.clock.now(), ChangeKind.ERASED))
     assert part_leads(desk.house, desk.house.leads.merges()[0].id, BOSS).text == "The person was erased."
+
+
+def test_one_person_waits_once_in_the_older_place(desk: Desk) -> None:
+    waiting = desk.house.waiting
+    desk.tell(CRM, change("1", EARLIER, title="CEO"), change("2", EARLIER, email="ann@corp.example"))
+    first, second = desk.lead("1"), desk.lead("2")
+    waiting.put(second, "sales", Tier.B, EARLIER)
+    waiting.put(first, "sales", Tier.A, NOON)
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    (held,) = waiting.all()
+    assert (held.lead_id, held.tier, held.since) == (first, Tier.A, EARLIER)
+
+
+@pytest.mark.parametrize("owned", ["1", "2"])
+def test_a_person_who_has_a_rep_waits_no_more(desk: Desk, owned: str) -> None:
+    desk.tell(CRM, change("1", EARLIER, title="CEO"), change("2", EARLIER, email="ann@corp.example"))
+    commands.reassign(desk.house, desk.lead(owned), "1", BOSS, "")
+    desk.house.waiting.put(desk.lead("2" if owned == "1" else "1"), "sales", Tier.B, EARLIER)
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    assert desk.house.waiting.all() == []
+
+
+def test_clocks_and_what_was_put_off_go_along_and_come_back(desk: Desk) -> None:
+    house, later = desk.house, NOON + timedelta(hours=5)
+    desk.tell(CRM, change("1", EARLIER, title="CEO"), change("2", EARLIER, email="ann@corp.example"))
+    first, second = desk.lead("1"), desk.lead("2")
+    commands.reassign(house, second, "2", BOSS, "")
+    assignment = house.decisions.open_assignment(second)
+    assert assignment is not None
+    with house.db.transaction():
+        house.timers.start(second, assignment.id, {"remind": later})
+        house.snoozes.begin(second, "2", later, "slack:U")
+        house.threads.save(second, "D2", Told(7, 8))
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    assert [stage for stage, *_ in house.timers.of_lead(first)] == ["remind"]
+    snooze = house.snoozes.open(first)
+    assert snooze is not None
+    assert snooze.rep_id == "2"
+    assert house.threads.told(first, "D2") == Told(7, 8)
+    assert part_leads(house, house.leads.merges()[0].id, BOSS).ok
+    assert house.timers.of_lead(first) == []
+    assert [stage for stage, *_ in house.timers.of_lead(second)] == ["remind"]
+    assert house.snoozes.open(first) is None
+    assert house.snoozes.open(second) is not None
+    assert house.threads.told(first, "D2") is None
+    assert house.threads.told(second, "D2") == Told(7, 8)
+
+
+def test_what_the_loser_of_two_reps_put_off_ends(desk: Desk) -> None:
+    house, later = desk.house, NOON + timedelta(hours=5)
+    desk.tell(CRM, change("1", EARLIER, title="CEO"), change("2", EARLIER, email="ann@corp.example"))
+    first, second = desk.lead("1"), desk.lead("2")
+    commands.reassign(house, first, "1", BOSS, "")
+    commands.reassign(house, second, "2", BOSS, "")
+    with house.db.transaction():
+        house.snoozes.begin(second, "2", later, "slack:U")
+    desk.tell(CRM, change("1", NOON, email="ann@corp.example"))
+    assert house.snoozes.open(first) is None
+    assert house.snoozes.open(second) is None
