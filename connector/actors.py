@@ -20,6 +20,7 @@ from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.pipeline.rationale import write_rationale
 from connector.pipeline.rescore import refresh
+from connector.pipeline.upkeep import keep_up
 from connector.pipeline.waiting import allocate_in_turn
 from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, SCORE, SLOW, notify_queue
 
@@ -66,6 +67,7 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     actor("rationale", SLOW, lambda score_id: write_rationale(house, score_id), max_retries=0)
     actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
     actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
+    actor("upkeep", SLOW, lambda _: keep_up(house), max_retries=0)
     actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)
 
 

@@ -43,6 +43,7 @@ from connector.storage.leads import Leads
 from connector.storage.lessons import Lessons
 from connector.storage.model_versions import ModelVersions
 from connector.storage.namesakes import Namesakes
+from connector.storage.newcomers import Newcomers
 from connector.storage.past_looks import PastLooks
 from connector.storage.policies import Policies
 from connector.storage.privacy import Privacy
@@ -86,6 +87,7 @@ class House:
         self.leads = Leads(db, vault, clock, homes=self._homes())
         self.signals = Signals(db, vault)
         self.namesakes = Namesakes(db, vault)
+        self.newcomers = Newcomers(db, vault, clock)
         self.histories = Histories(db, vault, self.signals)
         self.scores = Scores(db, vault)
         self.stages = Stages(db)
@@ -183,7 +185,7 @@ class House:
     def client(self, name: str) -> CrmClient | None:
         """The outbound half of a connection, built once; None when the vendor has none."""
         if name not in self._clients:
-            context = ClientContext(connection=name, budget=self.budget, clock=self.clock, token_store=self.cells)
+            context = ClientContext(name, self.budget, self.clock, self.cells, self.settings.public_url)
             self._clients[name] = self.adapter(name).client(self.connection(name), context)
         return self._clients[name]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from connector.settings import ConnectionSettings
 from leads.enums import Outcome, Tier
@@ -200,6 +200,15 @@ class CrmClient(Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsUpkeep(Protocol):
+    """A client whose vendor lets something lapse, such as a subscription that has an end."""
+
+    def upkeep(self) -> Sequence[CheckResult]:
+        """Renew what would lapse soon, and say what was done; nothing when there was nothing to do. Called every hour."""
+        ...
+
+
 class Adapter(Protocol):
     """One vendor."""
 
@@ -240,7 +249,12 @@ class ClientContext:
     budget: RateBudget
     clock: Any  # a connector.clock.Clock: now() -> datetime, sleep(seconds)
     token_store: TokenStore
-    options: Mapping[str, Any] = field(default_factory=dict)
+    public_url: str = ""  # where the world reaches us, for vendors whose webhooks are set up by call
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the connection's webhooks are to go."""
+        return f"{self.public_url.rstrip('/')}/webhooks/{self.connection}"
 
 
 class TokenStore(Protocol):

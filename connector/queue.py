@@ -91,7 +91,7 @@ class Doorbell:
         self._ring(notify_queue(destination), f"deliver:{destination}", destination, delay_s=delay_s)
 
     def ring_slow(self, job: str, reference: int) -> None:
-        """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes"."""
+        """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes", "upkeep"."""
         self._ring(SLOW, job, reference)
 
     def reachable(self) -> bool:

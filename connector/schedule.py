@@ -62,6 +62,7 @@ def chores(house: House) -> list[Chore]:
         Chore("leaderboard", 30.0, lambda: ask_leaderboard(house)),
         Chore("feeds", 60.0, FeedReader(house).turn),
         Chore("look-alikes", 3600.0, lambda: house.queue.ring_slow("look_alikes", 0)),
+        Chore("upkeep", 3600.0, lambda: house.queue.ring_slow("upkeep", 0)),
         Chore("refresh", 600.0, lambda: ring_refresh(house)),
         Chore("leavers", 15.0, lambda: release_leads(house)),
     ]
