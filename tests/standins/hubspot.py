@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -125,8 +126,8 @@ class HubSpotStandIn:
     def take_notices(self) -> list[Notice]:
         told, self._told = self._told, []
         notices = []
-        for number, change in enumerate(told):
-            body = json.dumps([_event(self._account, number, change)]).encode()
+        for _, changes in itertools.groupby(enumerate(told), lambda one: one[1].record.id):  # a delivery a contact
+            body = json.dumps([_event(self._account, number, change) for number, change in changes]).encode()
             parcel = sign(TARGET, body, SECRET, self.clock.now().timestamp())
             notices.append(Notice("", parcel.headers, body))
         return self.knobs.send(notices)
