@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from connector.bootstrap import House
 from connector.errors import LeadswitchError
 from connector.ports import NeedsUpkeep
+from leads.results import CheckResult
 
 log = structlog.get_logger(__name__)
 
@@ -17,7 +20,7 @@ def keep_up(house: House) -> int:
     for connection in house.crm_connections():
         try:
             client = house.client(connection)
-            done = client.upkeep() if isinstance(client, NeedsUpkeep) else ()
+            done: Sequence[CheckResult] = client.upkeep() if isinstance(client, NeedsUpkeep) else ()
         except LeadswitchError as error:
             broken += 1
             log.error("upkeep failed", connection=connection, error=str(error))
