@@ -68,11 +68,11 @@ class Doorbell:
         self.broker = broker
         self.missed = 0
 
-    def ring_new(self, inbox_ids: Sequence[int]) -> None:
-        """New deliveries wait in the inbox."""
+    def ring_new(self, inbox_ids: Sequence[int], delay_s: float = 0.0) -> None:
+        """New deliveries wait in the inbox, or will after a delay."""
         size = min(MOST_ROWS_A_MESSAGE, max(ROWS_A_MESSAGE, len(inbox_ids) // 4))
         for start in range(0, len(inbox_ids), size):
-            self._ring(NEW, "ingest", list(inbox_ids[start : start + size]))
+            self._ring(NEW, "ingest", list(inbox_ids[start : start + size]), delay_s=delay_s)
 
     def ring_command(self, inbox_ids: Sequence[int]) -> None:
         """A person clicked or typed in Slack."""

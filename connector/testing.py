@@ -56,7 +56,8 @@ class RecordingBell(Doorbell):
         self.rung: list[tuple[str, tuple[Any, ...]]] = []
 
     def _ring(self, queue: str, actor: str, *args: object, delay_s: float = 0.0) -> None:
-        self.rung.append((actor, args))
+        if not (delay_s and actor == "ingest"):  # put back until later, which the test lets come
+            self.rung.append((actor, args))
 
 
 def house(folder: Path, *, database_url: str | None = None, clock: StandingClock | None = None, **settings: Any) -> House:

@@ -18,6 +18,7 @@ class LeadChange:
     `event_key` is unique within a connection. `fields` holds canonical fields (see `leads.fields`), `extra` the vendor's or
     tenant's own columns. A field set to None was emptied. `fetch` asks the pipeline to read the whole record from the CRM
     because the vendor's notice does not carry it. `created_at` is when the record was made, where the source tells.
+    `settles_at` is set by vendors that tell of a change before they commit it: read earlier, the record may still be the old one.
     """
 
     event_key: str
@@ -30,6 +31,7 @@ class LeadChange:
     merged_ids: tuple[str, ...] = ()
     fetch: bool = False
     created_at: datetime | None = None
+    settles_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 BACK_OFF_S = (5.0, 60.0, 300.0)
+#: A pause as short as this has a doorbell of its own; after longer ones the sweep rings.
+SOON_S = 10.0
 
 
 def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
@@ -71,6 +73,8 @@ def _ingest_one(house: House, stored: StoredDelivery) -> set[int]:
     except Retriable as error:
         counted = error.delay_s is None
         attempts = house.inbox.retry(stored.id, error.delay_s or BACK_OFF_S[min(stored.attempts, 2)], str(error), counted=counted)
+        if error.delay_s and error.delay_s <= SOON_S:
+            house.queue.ring_new([stored.id], delay_s=error.delay_s)
         log.warning("delivery put back", error=str(error), attempts=attempts)
         if counted and attempts >= TRIES:
             _bury(house, stored.id, str(error))
@@ -211,6 +215,7 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
     client = house.client(stored.connection) if wanted else None
     if client is None:
         return list(events)
+    _wait_for_commit(house, live)
     ids = sorted(wanted)
     records = [record for start in range(0, len(ids), 100) for record in client.read_leads(ids[start : start + 100])]
     found = {record.external_id for record in records}
@@ -224,8 +229,17 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
         record = by_id.pop(event.external_id, None) if isinstance(event, LeadChange) else None
         if record is not None:  # once a batch, before the first event about it, under a key of its own
             completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}", kind=ChangeKind.CHANGED))
+        if isinstance(event, LeadChange) and event.settles_at and event.external_id in wanted - found:
+            event = UnrecognisedEvent(event.event_key, "The CRM has no such record: never committed, or hidden from us.")
         completed.append(event)
     return completed
+
+
+def _wait_for_commit(house: House, changes: Sequence[LeadChange]) -> None:
+    """Raises `Retriable` while a record of these may still be read as it was before its change."""
+    settled = max((change.settles_at for change in changes if change.settles_at), default=None)
+    if settled and (wait_s := (settled - house.clock.now()).total_seconds()) > 0:
+        raise Retriable("The CRM may not have committed this change yet.", wait_s)
 
 
 def _apply_apart(house: House, batch: _Batch, event: InboundEvent) -> Seen:
