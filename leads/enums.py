@@ -152,6 +152,8 @@ class EffectKind(Word):
 
     CRM_LEAD = "crm_lead"  # owner, score fields, tier, stage: a convergent write
     CRM_TASK = "crm_task"  # one task, once
+    CRM_NOTE = "crm_note"  # one note, once
+    CRM_DEAL = "crm_deal"  # one deal, once
     SLACK_CARD = "slack_card"  # one card a lead and destination, posted or edited
     SLACK_DIGEST = "slack_digest"
     SLACK_THREAD = "slack_thread"  # what happened to a lead, told in the thread of its card

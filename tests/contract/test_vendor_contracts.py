@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from connector.budget import LocalBudget
 from connector.clock import SystemClock, from_ms
 from connector.errors import Configuration, Fatal, Rejected
 from connector.http import VendorHttp, sorted_error
-from connector.ports import ClientContext, CrmClient, Delivery, LeadWrite, TaskWrite
+from connector.ports import ClientContext, CrmClient, DealWrite, Delivery, LeadWrite, NoteWrite, TaskWrite
 from connector.registry import adapter
 from connector.settings import ConnectionSettings
 from leads.enums import ChangeOrigin, Tier
@@ -227,6 +228,13 @@ class TestHubSpotUnderPrism:
         (written,) = client.write([TaskWrite("m-1", "101", "43", "Call", "Now", RECEIVED, made_as="101")])
         assert written.ok
         assert set(written.changed) == {"owner_id", "due_at"}
+
+    @pytest.mark.parametrize("in_doubt", [False, True])
+    def test_write_note_and_deal(self, client: CrmClient, in_doubt: bool) -> None:
+        deal = DealWrite("m-2", "101", "42", "From a playbook", Decimal("1200.50"), "EUR")
+        written = client.write([NoteWrite("m-1", "101", "Gone quiet for two weeks."), deal], in_doubt=in_doubt)
+        assert [one.ok for one in written] == [True, True]
+        assert all(one.receipt for one in written)
 
     def test_check_and_prepare(self, client: CrmClient) -> None:
         checks = {result.name: result for result in client.check()}

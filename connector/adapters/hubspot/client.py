@@ -9,7 +9,7 @@ from connector.adapters.hubspot.backfill import BATCH, ContactReader
 from connector.adapters.hubspot.calls import HubSpotCalls
 from connector.adapters.hubspot.records import read_owner
 from connector.adapters.hubspot.setup import HubSpotSetup
-from connector.adapters.hubspot.writer import HubSpotWriter
+from connector.adapters.hubspot.writer import DEAL_PIPELINE, DEAL_STAGE, HubSpotWriter
 from connector.errors import Configuration
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
@@ -30,7 +30,8 @@ class HubSpotClient:
         self._calls = HubSpotCalls(settings, context)
         background = self._calls.in_background()
         self._reader = ContactReader(self._calls, background, tuple(extra), external_id_property)
-        self._writer = HubSpotWriter(background)
+        stage, pipeline = settings.option("deal_stage", DEAL_STAGE), settings.option("deal_pipeline", DEAL_PIPELINE)
+        self._writer = HubSpotWriter(background, context.clock, str(stage), str(pipeline))
         self._setup = HubSpotSetup(self._calls, settings.name, str(app_id) if app_id else None)
 
     def read_leads(self, external_ids: Sequence[str]) -> Sequence[LeadChange]:

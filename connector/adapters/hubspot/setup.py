@@ -11,7 +11,7 @@ from connector.errors import Configuration, Fatal, LeadswitchError, Skippable
 from leads.results import CheckResult
 
 GROUP: Final = "leadswitch"
-OBJECTS: Final = ("contacts", "tasks")
+OBJECTS: Final = ("contacts", "tasks", "notes", "deals")
 
 
 def _property(name: str, label: str, kind: str = "string", field: str = "text", **more: Any) -> dict[str, Any]:
@@ -33,7 +33,10 @@ PROPERTIES: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
         _property(words.REASONS, "Leadswitch reasons", field="textarea", description="What moved the score most."),
         _property(words.ROUTED_BECAUSE, "Leadswitch routed because", field="textarea", description="Why this owner."),
     ),
-    "tasks": (_property(words.MARKER, "Leadswitch marker", description="Keeps a task from being made twice."),),
+    **{
+        kind: (_property(words.MARKER, "Leadswitch marker", description="Keeps it from being made twice."),)
+        for kind in ("tasks", "notes", "deals")
+    },
 }
 #: Subscriptions without which leads are missed until the next reconcile.
 SUBSCRIPTIONS: Final = (
@@ -78,7 +81,7 @@ class HubSpotSetup:
         yield self._subscriptions()
 
     def prepare(self) -> Iterator[CheckResult]:
-        """The property group and the properties, for contacts and for tasks. What is there stays as it is."""
+        """The property group and the properties of every kind of object that we write. What is there stays as it is."""
         for kind in OBJECTS:
             name = f"properties of {kind}"
             try:

@@ -118,7 +118,7 @@ ALSO_READ: Final = (
 
 #: Properties of ours in HubSpot.
 SCORE, TIER, REASONS, ROUTED_BECAUSE = "leadswitch_score", "leadswitch_tier", "leadswitch_reasons", "leadswitch_routed_because"
-MARKER: Final = "leadswitch_marker"  # on tasks
+MARKER: Final = "leadswitch_marker"  # on tasks, notes and deals
 OURS: Final = frozenset({SCORE, TIER, REASONS, ROUTED_BECAUSE})
 #: HubSpot's bookkeeping and our own columns: never an `extra` column, because they are not about the lead.
 NOT_EXTRA: Final = (

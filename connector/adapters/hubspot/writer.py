@@ -5,19 +5,24 @@ Source: HubSpot's guide "Contacts" (batches of 100, property values are strings)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from connector.adapters.hubspot import words
 from connector.adapters.hubspot.batches import Batch, record_id, send_rows
 from connector.adapters.hubspot.calls import HubSpotCalls
+from connector.adapters.hubspot.made_once import MadeOnce, deal_row, note_row
 from connector.adapters.hubspot.tasks import TaskWriter
+from connector.clock import Clock
 from connector.errors import LeadswitchError, Skippable
-from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
+from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
 from leads.enums import LifecycleStage, Tier
 
 #: HubSpot's own bounds are wider; a column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
+#: The first stage of the pipeline that every HubSpot account begins with.
+DEAL_STAGE: Final = "appointmentscheduled"
+DEAL_PIPELINE: Final = "default"
 PRESENT: Final = (
     "hubspot_owner_id",
     "lifecyclestage",
@@ -32,28 +37,38 @@ PRESENT: Final = (
 class HubSpotWriter:
     """Writes for one connection. Safe to share between threads."""
 
-    def __init__(self, calls: HubSpotCalls) -> None:
-        self._calls = calls
+    def __init__(self, calls: HubSpotCalls, clock: Clock, deal_stage: str = DEAL_STAGE, deal_pipeline: str = DEAL_PIPELINE) -> None:
+        self._calls, self._clock = calls, clock
+        self._deal_stage, self._deal_pipeline = deal_stage, deal_pipeline
         self._tasks = TaskWriter(calls)
+        self._notes, self._deals = MadeOnce(calls, "notes"), MadeOnce(calls, "deals")
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool) -> list[Written]:
         """One result a write, in the order given. Raises only when nothing of it could be done."""
         if len(writes) > 100:
             raise ValueError("at most 100 writes")
+        rows = list(enumerate(writes))
+        leads = [(index, write) for index, write in rows if isinstance(write, LeadWrite)]
+        tasks = [(index, write) for index, write in rows if isinstance(write, TaskWrite)]
+        now = self._clock.now()
+        notes = [(index, note_row(write, now)) for index, write in rows if isinstance(write, NoteWrite)]
+        stage, pipeline = self._deal_stage, self._deal_pipeline
+        deals = [(index, deal_row(write, stage, pipeline)) for index, write in rows if isinstance(write, DealWrite)]
         done: dict[int, Written] = {}
-        leads = [(index, write) for index, write in enumerate(writes) if isinstance(write, LeadWrite)]
-        tasks = [(index, write) for index, write in enumerate(writes) if isinstance(write, TaskWrite)]
-        if leads:
-            done |= self._write_leads(leads)
-        if tasks:
+        sorts: tuple[tuple[list[int], Callable[[], dict[int, Written]]], ...] = (
+            (_indices(leads), lambda: self._write_leads(leads)),
+            (_indices(tasks), lambda: self._tasks.write(tasks, in_doubt)),
+            (_indices(notes), lambda: self._notes.write(notes, in_doubt)),
+            (_indices(deals), lambda: self._deals.write(deals, in_doubt)),
+        )
+        for indices, send in sorts:
             try:
-                done |= self._tasks.write(tasks, in_doubt)
+                done |= send() if indices else {}
             except LeadswitchError as error:
-                if not leads:
+                if len(indices) == len(writes):
                     raise
-                done |= {index: Written(False, error=error) for index, _ in tasks}
-        unknown = Written(False, error=LeadswitchError("HubSpot is not written notes and deals to."))
-        return [done.get(index, unknown) for index in range(len(writes))]
+                done |= {index: Written(False, error=error) for index in indices}
+        return [done[index] for index in range(len(writes))]
 
     # --- leads
 
@@ -90,6 +105,10 @@ class HubSpotWriter:
 
     def _update(self, inputs: Sequence[dict[str, Any]]) -> Any:
         return self._calls.call("POST", self._calls.path("objects", "contacts/batch/update"), body={"inputs": list(inputs)})
+
+
+def _indices(rows: Sequence[tuple[int, Any]]) -> list[int]:
+    return [index for index, _ in rows]
 
 
 def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str, str, str]]:

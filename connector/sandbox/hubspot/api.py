@@ -19,6 +19,8 @@ from connector.sandbox.rates import RollingWindow
 
 Json = dict[str, Any]
 Handler = Callable[[Request, Json], Any]
+#: Without these HubSpot makes none.
+REQUIRED = {"tasks": ("hs_timestamp",), "notes": ("hs_timestamp",), "deals": ("dealname", "dealstage")}
 
 
 @dataclass
@@ -99,8 +101,9 @@ class Api:
         values = one.get("properties")
         if not isinstance(values, dict):
             raise Refused(400, "VALIDATION_ERROR", "Invalid input JSON: properties is required")
-        if kind == "tasks" and not values.get("hs_timestamp"):
-            raise Refused(400, "VALIDATION_ERROR", "Property values were not valid: hs_timestamp is required")
+        for name in REQUIRED.get(kind, ()):
+            if not values.get(name):
+                raise Refused(400, "VALIDATION_ERROR", f"Property values were not valid: {name} is required")
         targets = [(target, target.get("types") or [{}]) for target in one.get("associations") or []]
         record = self.store.create(kind, values, "INTEGRATION", str(self.app_id))
         for target, types in targets:

@@ -111,10 +111,12 @@ def built_in() -> dict[str, dict[str, dict[str, Any]]]:
         contacts[name] = definition(name, "enumeration", _OPTIONS.get(("contacts", name), ()))
     tasks = {name: definition(name, kind, _OPTIONS.get(("tasks", name), ())) for name, kind in _TASK.items()}
     company = ["name", "domain", "industry", "numberofemployees", "annualrevenue", "country", "city", "state", "website"]
-    deal = ["dealname", "amount", "dealstage", "pipeline", "closedate", "dealtype"]
+    deal = ["dealname", "amount", "dealstage", "pipeline", "closedate", "dealtype", "deal_currency_code"]
     note = ["hs_note_body", "hs_timestamp"]
     shared = ["hubspot_owner_id", "hs_object_id", "createdate", "hs_createdate", "hs_lastmodifieddate"]
     tables = {"contacts": contacts, "tasks": tasks}
     for kind, names in (("companies", company), ("deals", deal), ("notes", note), ("leads", ["hs_lead_name"])):
         tables[kind] = {name: definition(name, "string") for name in (*names, *shared)}
+    tables["deals"]["amount"] = definition("amount", "number")
+    tables["notes"]["hs_timestamp"] = definition("hs_timestamp", "datetime")
     return tables
