@@ -17,6 +17,7 @@ from connector import trace
 from connector.bootstrap import House
 from connector.errors import Configuration, LeadswitchError, Retriable, Skippable
 from connector.http import Unsure
+from connector.pipeline.crm_wishes import OWN, wish_of
 from connector.ports import CrmWrite, LeadWrite, TaskWrite, Written
 from connector.storage.cards import Card
 from connector.storage.effects import EQUAL, Effect
@@ -219,12 +220,15 @@ def _wanted(house: House, connection: str, effect: Effect) -> CrmWrite:
     stored = house.scores.newest(lead.id)
     rep = house.reps.get(lead.owner_id) if lead.owner_id else None
     owner = rep.external_id if rep and rep.connection == connection else None
+    often = house.settings.write_back.loop_limit
+    if effect.kind is EffectKind.CRM_LEAD and house.effects.done_since(effect.kind, lead.id, LOOP_WINDOW_S) >= often:
+        raise Retriable("This record changes too often: the loop breaker is open.", LOOP_WINDOW_S / 4)
+    if OWN in effect.payload:
+        return wish_of(house, effect, lead, lead.external_id, owner)
     if effect.kind is EffectKind.CRM_TASK:
         if owner is None:
             raise Skippable("The lead has no owner in this CRM.")
         return _task(house, effect, lead.external_id, owner)
-    if house.effects.done_since(effect.kind, lead.id, LOOP_WINDOW_S) >= house.settings.write_back.loop_limit:
-        raise Retriable("This record changes too often: the loop breaker is open.", LOOP_WINDOW_S / 4)
     decision = house.decisions.newest(lead.id)
     tier = stored.score.tier if stored else None
     stage = LifecycleStage.MQL.value if tier in (Tier.A, Tier.B) else None
