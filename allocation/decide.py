@@ -10,6 +10,7 @@ from typing import Final
 
 from allocation.fairness import Rotation, attend, credit_reject, give, shares, take_back, turns
 from allocation.gates import Clocks, Closed, first_closed
+from allocation.lots import may_fall_on
 from allocation.methods import Field, Ranked, because, rank, tier_words, weight_of
 from allocation.policy import Plan, Policy
 from allocation.rep import LeadFacts, Rep
@@ -84,9 +85,10 @@ def decide(
     """Choose a rep for the lead, and the ledger as it stands after it.
 
     `rotation` is the line named by `rotation_key`; `at` is aware; `exclude` holds reps who had the lead and lost or passed it.
-    `draw`, a random number in [0, 1), is wanted only when the policy explores: below `explore` an eligible rep is picked
-    evenly at random, and every eligible rep's verdict states its propensity. A lead whose existing owner stays is booked on
-    that owner's share: do not ask again for a lead already booked (use `keep`).
+    `draw`, a random number in [0, 1), is wanted only when the policy explores: below `explore` one of the eligible (in a rotation,
+    of those on whom a lot may fall: `allocation.lots`) is picked evenly at random, and the verdict of each of them states its
+    propensity. A lead whose existing owner stays is booked on that owner's share: do not ask again for a lead already booked
+    (use `keep`).
     """
     sitting = sit(lead, roster, policy, at, exclude, draw)
     plan = policy.plan(lead)
@@ -254,26 +256,30 @@ def _pick(sitting: Sitting, bench: Bench, rotation: Rotation, note: str = "") ->
     if bench.plan.method is Method.CLAIM_POOL:
         text = f"In the claim pool of team {bench.plan.team.name}: the first to claim it has it"
         return _decision(sitting, bench, ranking, None, DecisionOutcome.HELD, Method.CLAIM_POOL, text), rotation
-    chosen, explored = ranking.ranked[0], False
+    chosen, explored = ranking.ranked[0].rep, False
     explore, draw = sitting.policy.explore, sitting.draw
     if explore > 0 and draw is not None:
-        if draw < explore:
-            chosen = ranking.ranked[min(int(draw / explore * len(ranking.ranked)), len(ranking.ranked) - 1)]
-            explored = True
-        ranking = replace(ranking, ranked=_with_propensity(ranking.ranked, explore))
-    text = because(ranking.field, chosen)
+        able = [item.rep for item in ranking.ranked]
+        if bench.plan.method is Method.ROTATION:
+            able = may_fall_on(ranking.field.rotation, ranking.field.parts, able)
+        if draw < explore and len(able) > 1:
+            chosen, explored = able[min(int(draw / explore * len(able)), len(able) - 1)], True
+        ranking = replace(ranking, ranked=_with_propensity(ranking.ranked, able, explore))
+    text = because(ranking.field, next(item for item in ranking.ranked if item.rep == chosen))
     if explored:
         text = f"Picked at random in team {bench.plan.team.name}, as {explore:.0%} of leads are, to learn what works"
     text = f"{note}; {text[0].lower()}{text[1:]}" if note else text
-    decision = _decision(sitting, bench, ranking, chosen.rep, DecisionOutcome.ASSIGNED, bench.plan.method, text)
-    return decision, _book(ranking, chosen.rep, sitting.lead)
+    decision = _decision(sitting, bench, ranking, chosen, DecisionOutcome.ASSIGNED, bench.plan.method, text)
+    return decision, _book(ranking, chosen, sitting.lead)
 
 
-def _with_propensity(ranked: Sequence[Ranked], explore: float) -> list[Ranked]:
-    even = explore / len(ranked)
+def _with_propensity(ranked: Sequence[Ranked], able: Sequence[str], explore: float) -> list[Ranked]:
+    """The ranked with the chance that each of the `able` had; the first of these is the method's pick."""
+    even = explore / len(able)
+    chances = dict.fromkeys(able, even) | {able[0]: 1.0 - explore + even}
     return [
-        Ranked(item.rep, {**item.factors, "propensity": round(even + (1.0 - explore if place == 0 else 0.0), 9)})
-        for place, item in enumerate(ranked)
+        Ranked(item.rep, {**item.factors, "propensity": round(chances[item.rep], 9)}) if item.rep in chances else item
+        for item in ranked
     ]
 
 

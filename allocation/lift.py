@@ -6,11 +6,16 @@ corrected by the same weights; unbiased when either the propensities or the fit 
 lead is one draw. The interval is normal, with one more lead thought of in the spread: one with the largest weight that could have
 come. Without it a short past in which no rare draw happened to come would look certain (as in Agresti and Coull 1998, who add
 such thought leads to a share).
+
+In a rotation a lot falls only where the ledger leaves room (`allocation.lots`), so that at times the new policy's choice could not
+have been drawn though the rep was free. Whether it could depends on whose turn it was, not on the lead: leads of the same choice
+where it could stand for those where it could not.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -24,7 +29,8 @@ class Drawn:
     """One past lead: who got it and with what probability, how it ended, and whom the new policy chooses.
 
     `reward` is 1 for won and 0 for lost, or an amount. `fits` is what a reward model expects of each rep, by id; it must not have
-    been fitted on this lead. `choice_propensity` is the logged chance that the new policy's choice had.
+    been fitted on this lead. `choice_propensity` is the logged chance that the new policy's choice had, 0 when the lot could not
+    fall on them then.
     """
 
     rep: str
@@ -65,29 +71,54 @@ def propensity_of(decision: Decision) -> float | None:
 
 
 def estimate_lift(past: Sequence[Drawn], confidence: float = 0.95) -> Lift:
-    """The lift of the new policy over what happened. Raises ValueError without leads, or with a propensity outside (0, 1]."""
+    """The lift of the new policy over what happened, over the leads whose choice was within reach of the lot at least once.
+
+    Raises ValueError without such leads, or with a propensity that is none.
+    """
+    for lead in past:
+        if not (0.0 < lead.propensity <= 1.0 and 0.0 <= lead.choice_propensity <= 1.0):
+            raise ValueError(f"a propensity of {min(lead.propensity, lead.choice_propensity)} is not within (0, 1]")
+    reachable = {lead.choice for lead in past if lead.choice_propensity > 0.0}
+    past = [lead for lead in past if lead.choice in reachable]
     if not past:
         raise ValueError("there is no past lead with a logged propensity; set explore in the policy and wait")
-    for lead in past:
-        for chance in (lead.propensity, lead.choice_propensity):
-            if not 0.0 < chance <= 1.0:
-                raise ValueError(f"a propensity of {chance} is not within (0, 1]")
     weights = [(lead.rep == lead.choice) / lead.propensity for lead in past]
-    inverse = [weight * lead.reward - lead.reward for lead, weight in zip(past, weights, strict=True)]
-    robust = [
-        lead.fits.get(lead.choice, 0.0) + weight * (lead.reward - lead.fits.get(lead.rep, 0.0)) - lead.reward
-        for lead, weight in zip(past, weights, strict=True)
-    ]
-    rarest = max(1.0 / lead.choice_propensity for lead in past)
-    rewards = [abs(lead.reward) for lead in past]
-    misses = [abs(lead.reward - lead.fits.get(lead.rep, 0.0)) for lead in past]
+    rewards = [lead.reward for lead in past]
+    expected = [lead.fits.get(lead.choice, 0.0) for lead in past]
+    misses = [lead.reward - lead.fits.get(lead.rep, 0.0) for lead in past]
+    inverse = _spread_over(past, [weight * reward for weight, reward in zip(weights, rewards, strict=True)])
+    robust = _spread_over(past, [weight * miss for weight, miss in zip(weights, misses, strict=True)])
+    rarest = max(1.0 / lead.choice_propensity for lead in past if lead.choice_propensity > 0.0)
     return Lift(
         len(past),
         sum(weight > 0 for weight in weights),
-        sum(lead.reward for lead in past) / len(past),
-        _estimate(inverse, rarest * max(rewards), confidence),
-        _estimate(robust, rarest * max(misses), confidence),
+        sum(rewards) / len(past),
+        _estimate([new - old for new, old in zip(inverse, rewards, strict=True)], rarest * max(map(abs, rewards)), confidence),
+        _estimate(
+            [fit + more - old for fit, more, old in zip(expected, robust, rewards, strict=True)],
+            rarest * max(map(abs, misses)),
+            confidence,
+        ),
     )
+
+
+def _spread_over(past: Sequence[Drawn], values: Sequence[float]) -> list[float]:
+    """A value for every lead, the mean of which is that of the leads within reach of the lot, choice by choice.
+
+    A lead out of reach has the mean of its choice, and the others are that much further from it: each counts for more than itself.
+    """
+    count = Counter(lead.choice for lead in past)
+    reached = Counter(lead.choice for lead in past if lead.choice_propensity > 0.0)
+    sums: defaultdict[str, float] = defaultdict(float)
+    for lead, value in zip(past, values, strict=True):
+        if lead.choice_propensity > 0.0:
+            sums[lead.choice] += value
+    spread = []
+    for lead, value in zip(past, values, strict=True):
+        mean = sums[lead.choice] / reached[lead.choice]
+        apart = value - mean if lead.choice_propensity > 0.0 else 0.0
+        spread.append(mean + apart * count[lead.choice] / reached[lead.choice])
+    return spread
 
 
 def _estimate(differences: Sequence[float], rarest: float, confidence: float) -> Estimate:

@@ -76,7 +76,7 @@ class House:
     vault: Vault
     redis_url: str
     broker_url: str
-    chance: random.Random = field(default_factory=random.Random)
+    chance: random.Random
     _receivers: dict[str, Receiver] = field(default_factory=dict)
     _clients: dict[str, CrmClient | None] = field(default_factory=dict)
 
@@ -222,4 +222,9 @@ def open_house(settings: Settings, clock: Clock | None = None, *, migrate: bool 
     if migrate:
         db.migrate()
     redis_url = settings.redis_url or embedded_url(settings.home)
-    return House(settings, clock or SystemClock(), db, vault, redis_url, settings.broker_url or redis_url)
+    return House(settings, clock or SystemClock(), db, vault, redis_url, settings.broker_url or redis_url, new_chance())
+
+
+def new_chance() -> random.Random:
+    """What a house draws its lots from. Tests put one in its place that draws the same every time."""
+    return random.Random()  # noqa: S311 - nobody is to be kept from guessing it

@@ -66,8 +66,8 @@ def house(folder: Path, *, database_url: str | None = None, clock: StandingClock
     made = Settings.model_validate({"home": folder, "database_url": url, **settings})
     db = Database(url)
     db.migrate()
-    built = House(made, clock or StandingClock(), db, Vault(TEST_KEYS), "redis://127.0.0.1:1/0", "redis://127.0.0.1:1/0")
-    built.chance = NoChance()
+    nowhere = "redis://127.0.0.1:1/0"
+    built = House(made, clock or StandingClock(), db, Vault(TEST_KEYS), nowhere, nowhere, NoChance())
     built.__dict__["queue"] = RecordingBell()
     built.__dict__["live"] = LiveLayer(cast(redis.Redis, LiveMemory()))
     built.__dict__["budget"] = LocalBudget(lambda: built.clock.now().timestamp())

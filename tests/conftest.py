@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from connector.testing import NoChance
+
+#: The same examples in every run, and no clock: what a slow machine takes long for is no failure.
+settings.register_profile("leadswitch", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("leadswitch")
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRE_ALL = os.environ.get("LEADSWITCH_TEST_REQUIRE") == "all"
 NODE_TOOLS = Path(os.environ.get("LEADSWITCH_NODE_TOOLS") or Path.home() / ".cache" / "leadswitch-node")
@@ -166,6 +172,12 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("LEADSWITCH_") and not name.startswith(("LEADSWITCH_TEST_", "LEADSWITCH_NODE_TOOLS")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_lots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No house that a test opens in its own process gives a lead out by lot, unless the test gives it another chance."""
+    monkeypatch.setattr("connector.bootstrap.new_chance", NoChance)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from allocation.replay import Inputs, read_record
 from connector.bootstrap import House
 from connector.errors import Fatal
 from connector.storage.lessons import Lessons, Taught
-from leads.enums import DecisionOutcome, Outcome
+from leads.enums import DecisionOutcome, Outcome, VerdictKind
 
 #: The learned expectations of a lead come from the other folds.
 FOLDS: Final = 5
@@ -25,7 +25,8 @@ FOLDS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An ended lead at its first drawn decision: what it was made from, and the logged chance of every eligible rep."""
+    """An ended lead at its first drawn decision: what it was made from, and the logged chance of every eligible rep, 0 for one on
+    whom the lot could not fall."""
 
     inputs: Inputs
     chances: Mapping[str, float]
@@ -33,7 +34,7 @@ class Drawing:
 
 
 def lift_of(house: House, policy: Policy, since: datetime, confidence: float = 0.95) -> Lift:
-    """The lift of `policy` in the share of leads won, over the leads whose rep by `policy` could have been drawn.
+    """The lift of `policy` in the share of leads won, over the leads whose rep by `policy` was eligible then.
 
     Raises `Fatal` while no such lead has ended.
     """
@@ -68,18 +69,23 @@ def _drawings(lessons: Lessons, since: datetime) -> list[Drawing]:
     found: dict[int, Drawing] = {}
     for taught in lessons.since(since):
         chances = _chances(taught)
-        if taught.decision.rep_id in chances and taught.outcome is not Outcome.OPEN and taught.decision.lead_id not in found:
+        if (
+            chances.get(taught.decision.rep_id or "")
+            and taught.outcome is not Outcome.OPEN
+            and taught.decision.lead_id not in found
+        ):
             won = taught.outcome is Outcome.WON
             found[taught.decision.lead_id] = Drawing(read_record(taught.decision.record), chances, won)
     return list(found.values())
 
 
 def _chances(taught: Taught) -> dict[str, float]:
-    """By rep, the chance with which the engine drew them; empty when nothing was left to chance."""
+    """By eligible rep, the chance with which the engine drew them; empty when nothing was left to chance."""
     if taught.decision.outcome is not DecisionOutcome.ASSIGNED:
         return {}
-    verdicts = taught.decision.record.get("verdicts", ())
-    return {one["rep"]: float(one["factors"]["propensity"]) for one in verdicts if "propensity" in one["factors"]}
+    eligible = [one for one in taught.decision.record.get("verdicts", ()) if one["kind"] != VerdictKind.GATED.value]
+    chances = {one["rep"]: float(one["factors"].get("propensity", 0.0)) for one in eligible}
+    return chances if any(chances.values()) else {}
 
 
 def _choice(inputs: Inputs, policy: Policy) -> str | None:

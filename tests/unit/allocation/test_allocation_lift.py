@@ -50,6 +50,35 @@ def test_a_planted_lift_lies_inside_the_interval(fits_right: bool, leads: int, e
     assert min(inside.values()) >= 90, inside
 
 
+def engine_world(seed: int, leads: int, fits_right: bool) -> list[Drawn]:
+    """The same world with the engine's own rotation and lots: at times the lot cannot fall on the new policy's choice."""
+    rng, ledger, past = random.Random(seed), Rotation("x/unknown"), []
+    roster = [Rep(name, weight=weight) for name, weight in zip(REPS, (1.0, 1.0, 0.5, 2.0), strict=True)]
+    terms = parse_policy("explore = 0.4\n[teams.x]\nreps = ['*']")
+    for number in range(leads):
+        kind = rng.randrange(4)
+        decision, ledger = decide(LeadFacts(number), roster, terms, ledger, AT, draw=rng.random())
+        chances = {one.rep_id: one.factors.get("propensity", 0.0) for one in decision.verdicts}
+        rep = str(decision.rep_id)
+        reward = float(rng.random() < chance(kind, rep))
+        fits = {name: chance(kind, name) if fits_right else 0.9 for name in REPS}
+        past.append(Drawn(rep, chances[rep], reward, REPS[kind], fits, chances[REPS[kind]]))
+    return past
+
+
+@pytest.mark.parametrize("fits_right", [True, False])
+def test_a_planted_lift_lies_inside_the_interval_though_lots_fall_only_where_the_ledger_lets_them(fits_right: bool) -> None:
+    planted = 0.45 - (0.45 + 3 * 0.2) / 4
+    inside, means = {"inverse": 0, "robust": 0}, {"inverse": 0.0, "robust": 0.0}
+    for seed in range(100):
+        found = estimate_lift(engine_world(seed, 300, fits_right))
+        for name, one in (("inverse", found.inverse_propensity), ("robust", found.doubly_robust)):
+            inside[name] += one.low <= planted <= one.high
+            means[name] += one.lift / 100
+    assert min(inside.values()) >= 90, inside
+    assert list(means.values()) == pytest.approx([planted, planted], abs=0.02), "without a bias"
+
+
 def test_a_good_fit_makes_it_sharper() -> None:
     found = estimate_lift(world(1, 3000, fits_right=True))
     assert found.doubly_robust.error < found.inverse_propensity.error
@@ -68,6 +97,8 @@ def test_what_cannot_be_estimated_is_refused() -> None:
     with pytest.raises(ValueError, match="propensity"):
         estimate_lift([Drawn("a", 0.0, 1.0, "a", {}, 0.5)])
     with pytest.raises(ValueError, match="propensity"):
+        estimate_lift([Drawn("a", 0.5, 1.0, "b", {}, -0.1)])
+    with pytest.raises(ValueError, match="explore"):
         estimate_lift([Drawn("a", 0.5, 1.0, "b", {}, 0.0)])
 
 

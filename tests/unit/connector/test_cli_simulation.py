@@ -23,7 +23,7 @@ from leads.enums import ChangeKind, Role
 from leads.records import LeadChange, RepRecord
 
 Run = Callable[..., tuple[int, str, str]]
-POLICY = "explore = 0.3\n[caps]\nopen = 12\n[teams.all]\nreps = ['*']\n[teams.all.weights]\n1 = 2.0\n"
+POLICY = "explore = 0.3\n[caps]\nopen = 10\n[teams.all]\nreps = ['*']\n[teams.all.weights]\n1 = 2.0\n"
 BOSS = Actor("api", "boss", Role.MANAGER)
 LEADS = 60
 
