@@ -99,7 +99,7 @@ class House:
         self.standings = Standings(db)
         self.threads = Threads(db)
         self.acts = Acts(db, clock)
-        self.bulks = Bulks(db, clock)
+        self.bulks = Bulks(db, vault, clock)
         self.feedback = FeedbackRows(db, clock)
         self.snoozes = Snoozes(db, clock)
         self.waiting = WaitingList(db, clock)

@@ -43,7 +43,7 @@ def ask_bulk(house: House, actor: Actor, from_rep: str, to_rep: str, reason: str
     with house.db.transaction():
         bulk_id = house.bulks.add(actor.label, from_rep, to_rep, lead_ids, reason)
         subject = f"bulk:{bulk_id}"
-        house.audit.add(actor.label, "bulk.asked", subject, reason=reason, detail={"leads": list(lead_ids), "to": to_rep})
+        house.audit.add(actor.label, "bulk.asked", subject, said=reason, detail={"leads": list(lead_ids), "to": to_rep})
     bulk = house.bulks.get(bulk_id)
     assert bulk is not None  # noqa: S101 - stored a line ago
     return bulk

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connector.bootstrap import House
+from connector.commands.reasons import reason_of
 from connector.storage.decisions import Assignment
 from leads.enums import Outcome, Tier
 from leads.records import Engagement, Lead
@@ -96,7 +97,7 @@ def card(house: House, lead_id: int) -> CardState | None:
         accepted_after_s=(assignment.accepted_at - assignment.opened_at).total_seconds()
         if assignment and assignment.accepted_at
         else None,
-        passed_reason=decision.reason if decision and _last_end(past) == "passed" else None,
+        passed_reason=reason_of(house, decision) if decision and _last_end(past) == "passed" else None,
         last_engagement=house.histories.last_engagement(lead.id),
         created_at=lead.created_at,
         crm_url=client.record_url(lead.external_id) if client and lead.external_id else None,

@@ -56,14 +56,16 @@ def audit_act(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     reason: str | None = None,
+    said: str = "",
 ) -> None:
-    """Write an act on a lead into the audit trail; its values are sealed under the person's key."""
+    """Write an act on a lead into the audit trail; its values and what the actor wrote are sealed under the person's key."""
     house.audit.add(
         actor.label,
         action,
         f"lead:{lead.id}",
         lead_id=lead.id,
         reason=reason,
+        said=said,
         detail={"before": dict(before), "after": dict(after)},
         person=house.leads.person_seal(lead.id),
     )

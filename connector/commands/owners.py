@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connector.bootstrap import House
 from connector.commands.ledger import audit_act, note_act, now_of, refresh_cards, standing
 from connector.commands.people import Actor, Done
@@ -54,9 +56,10 @@ def pass_on(house: House, lead_id: int, actor: Actor, reason: str) -> Done:
         house.decisions.close(lead.id, house.clock.now(), "passed")
         house.leads.set_owner(lead.id, None, pinned=False)
         house.snoozes.end(lead.id, "acted")
-        _keep_reason(house, lead, stored, actor, "passed", reason, assignment.decision_id)
-        decision = pick(house, lead, stored, actor.label, reason=reason, passed=assignment)
-        _keep(house, actor, "pass", "lead.passed", lead, before, reason)
+        word, said = _read_reason(reason, PASS_REASONS)
+        _keep_reason(house, lead, stored, actor, "passed", word, said, assignment.decision_id)
+        decision = pick(house, lead, stored, actor.label, reason=word, said=said, passed=assignment)
+        _keep(house, actor, "pass", "lead.passed", lead, before, word, said)
         _after(house, lead, stored, decision.rep_id)
         note_return(house, actor.rep_id)
         if decision.outcome is DecisionOutcome.HELD:
@@ -101,11 +104,11 @@ def reassign(
         if held_by is not None and lead.owner_id != held_by:
             return Done(False, f"{lead.name} has gone to somebody else meanwhile.")
         before, stored, decided = standing(house, lead), house.scores.newest(lead.id), house.decisions.newest(lead.id)
+        word = cause if cause in OVERRIDE_CAUSES else "other"
         if lead.owner_id is not None and decided is not None:
-            said = f"{cause}: {reason}" if reason else cause
-            _keep_reason(house, lead, stored, actor, "override", said, decided.id)
+            _keep_reason(house, lead, stored, actor, "override", word, reason, decided.id)
         because = f"Reassigned by hand to {rep.name}."
-        choose(house, lead, rep.id, actor.label, reason or None, because=because, credit_back=credit_back)
+        choose(house, lead, rep.id, actor.label, word, because=because, said=reason, credit_back=credit_back)
         house.snoozes.end(lead.id, "acted")
         note_act(house, actor, "reassign", lead, before, now_of(house, lead), bulk_id)
         _take_up(house, lead)
@@ -169,21 +172,30 @@ def _after(house: House, lead: Lead, stored: StoredScore | None, rep_id: str | N
 
 
 def _keep(
-    house: House, actor: Actor, verb: str, action: str, lead: Lead, before: dict[str, object], reason: str | None = None
+    house: House,
+    actor: Actor,
+    verb: str,
+    action: str,
+    lead: Lead,
+    before: dict[str, object],
+    reason: str | None = None,
+    said: str = "",
 ) -> None:
     after = now_of(house, lead)
     note_act(house, actor, verb, lead, before, after)
-    audit_act(house, actor, action, lead, before, after, reason)
+    audit_act(house, actor, action, lead, before, after, reason, said)
+
+
+def _read_reason(reason: str, words: Mapping[str, str]) -> tuple[str, str]:
+    """The word of ours that a reason begins with, and what was written besides; "other" with all of it when it begins with none."""
+    word, _, said = reason.partition(": ")
+    return (word, said) if word in words else ("other", reason)
 
 
 def _keep_reason(
-    house: House, lead: Lead, stored: StoredScore | None, actor: Actor, kind: str, reason: str, decision_id: int
+    house: House, lead: Lead, stored: StoredScore | None, actor: Actor, kind: str, word: str, note: str, decision_id: int
 ) -> None:
     """The reason as feedback on the decision that is set aside."""
-    words = PASS_REASONS if kind == "passed" else OVERRIDE_CAUSES
-    word, _, note = reason.partition(": ")
-    if word not in words:
-        word, note = "other", reason
     house.feedback.add(
         lead.id,
         kind,

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from connector.bootstrap import House
 from connector.pipeline.allocate import read_verdicts
+from connector.storage.decisions import StoredDecision
 from leads.results import Score, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The decision that stands and everything it rested on."""
+    """The decision that stands and everything it rested on. `reason` is what whoever decided chose and wrote."""
 
     lead_id: int
     decision_id: int
@@ -26,6 +27,14 @@ class Why:
     verdicts: Sequence[Verdict]
     rep_names: Mapping[str, str]
     score: Score | None
+
+
+def reason_of(house: House, decision: StoredDecision) -> str | None:
+    """The word that whoever decided chose, and what they wrote: "wrong_territory: lives in Lyon". What was written is gone with the
+    person; "other" is left out where it is there."""
+    person = house.leads.person_seal(decision.lead_id) if decision.sealed else None
+    said = str(person.open_json(decision.sealed)) if person and decision.sealed else ""
+    return ": ".join(filter(None, (None if said and decision.reason == "other" else decision.reason, said))) or None
 
 
 def why(house: House, lead_id: int) -> Why | None:
@@ -44,7 +53,7 @@ def why(house: House, lead_id: int) -> Why | None:
         decision.policy_version,
         decision.at,
         decision.actor,
-        decision.reason,
+        reason_of(house, decision),
         verdicts,
         house.reps.names(),
         stored.score if stored else None,

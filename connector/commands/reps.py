@@ -30,7 +30,8 @@ def set_rep(house: House, rep_id: str, changes: Mapping[str, Any], actor: Actor,
         was = {name: before.settings.get(name) for name in changes}
         house.inbox.finish_with_deed()
         house.acts.add(actor.label, "set", rep_id=rep_id, before=was, after=changes)
-        house.audit.add(actor.label, "rep.set", f"rep:{rep_id}", reason=reason, detail={"before": was, "after": dict(changes)})
+        detail = {"before": was, "after": dict(changes)}
+        house.audit.add(actor.label, "rep.set", f"rep:{rep_id}", said=reason or "", detail=detail)
         return after
 
 

@@ -170,11 +170,12 @@ def pick(
     actor: str,
     *,
     reason: str | None = None,
+    said: str = "",
     passed: Assignment | None = None,
     held: Held | None = None,
 ) -> Decision:
     """Let the engine choose a rep, within the caller's transaction. Whoever passed the lead before does not get it again; who just
-    `passed` it is credited within the policy's limit.
+    `passed` it is credited within the policy's limit. `reason` is a word of ours, `said` what a person wrote.
 
     A lead that waits already (`held`) and goes on waiting is not recorded as held again.
     """
@@ -189,7 +190,7 @@ def pick(
             return decision
         if lead.owner_id is not None:  # an owner who cannot have it: switched off in the CRM, or away by a policy that goes on
             house.leads.set_owner(lead.id, None, pinned=False)
-    settle(house, lead, table, decision, after, actor, reason, exclude, chance)
+    settle(house, lead, table, decision, after, actor, reason, exclude, chance, said)
     return decision
 
 
@@ -232,17 +233,18 @@ def choose(
     reason: str | None,
     *,
     because: str,
+    said: str = "",
     credit_back: bool = True,
     table: Table | None = None,
 ) -> Decision:
-    """Record a person's pick, within the caller's transaction: it always wins, and pins the lead. `credit_back`: whoever had the
-    lead is not charged for it any more. `table`: what is on it already."""
+    """Record a person's pick, within the caller's transaction: it always wins, and pins the lead. `reason` is a word of ours, and
+    `said` what they wrote. `credit_back`: whoever had the lead is not charged for it any more. `table`: what is on it already."""
     table = table or lay_table(house, lead, house.scores.newest(lead.id))
     before = holding(house, lead) if credit_back else None
     if before is not None:
         table = credited(house, table, before, lambda line: take_back(line, before.rep_id, house.policy.fairness))
     decision, after = override(table.facts, rep_id, table.roster, house.policy, table.rotation, table.at, because)
-    settle(house, lead, table, decision, after, actor, reason)
+    settle(house, lead, table, decision, after, actor, reason, said=said)
     house.leads.set_owner(lead.id, int(rep_id), pinned=True)
     return decision
 
@@ -290,12 +292,13 @@ def settle(
     reason: str | None = None,
     exclude: frozenset[str] = frozenset(),
     chance: float | None = None,
+    said: str = "",
 ) -> None:
     """Keep a decision with the ledger it moved, the record it can be replayed from, and what follows from it."""
     house.decisions.save_rotation(table.line, after.to_json())
     record = record_decision(table.facts, table.roster, house.policy, table.rotation, table.at, decision, exclude, chance)
     record["verdicts"] = [_verdict(verdict) for verdict in decision.verdicts]
-    assignment_id = commit(house, lead, table, decision, record, actor, reason)
+    assignment_id = commit(house, lead, table, decision, record, actor, reason, said)
     if assignment_id and decision.rep_id is not None:
         plan = chosen_plan(house.policy, table.facts, decision.team)
         rep = next(house.policy.settled(rep) for rep in table.roster if rep.id == decision.rep_id)
@@ -338,10 +341,21 @@ def read_verdicts(record: Mapping[str, Any]) -> list[Verdict]:
 
 
 def commit(
-    house: House, lead: Lead, table: Table, decision: Decision, record: Mapping[str, Any], actor: str, reason: str | None
+    house: House,
+    lead: Lead,
+    table: Table,
+    decision: Decision,
+    record: Mapping[str, Any],
+    actor: str,
+    reason: str | None,
+    said: str = "",
 ) -> int:
-    """Store a decision with assignment, owner and audit; returns the new assignment's id, 0 when nobody got the lead."""
-    decision_id = house.decisions.add(lead.id, table.stored.id if table.stored else None, decision, record, actor, reason)
+    """Store a decision with assignment, owner and audit; returns the new assignment's id, 0 when nobody got the lead. What the
+    actor wrote (`said`) is sealed under the person's key, and not kept of somebody erased."""
+    person = house.leads.person_seal(lead.id)
+    words = person.seal_json(said) if said and person else None
+    score_id = table.stored.id if table.stored else None
+    decision_id = house.decisions.add(lead.id, score_id, decision, record, actor, reason, words)
     assignment_id = 0
     if decision.rep_id is not None:
         assignment_id = house.decisions.assign(lead.id, decision.rep_id, decision_id, decision.at, table.facts.tier)
@@ -356,8 +370,9 @@ def commit(
         f"lead:{lead.id}",
         lead_id=lead.id,
         reason=reason,
+        said=said if person else "",
         detail={"before": lead.owner_id, "after": decision.rep_id, "decision": decision_id, "because": decision.because},
-        person=house.leads.person_seal(lead.id),
+        person=person,
     )
     return assignment_id
 

@@ -33,7 +33,7 @@ LEAST_DELAY_S = 1.0
 CRM_BATCH = 100
 #: Before something that may have been made is looked up: a CRM's search lags behind its writes.
 DOUBT_S = 60.0
-#: After so long of being asked to wait, a row is given up all the same.
+#: After so long of being asked to wait by its receiver, a row is given up all the same. A wait for its own moment does not count.
 PATIENCE = timedelta(hours=24)
 PRIORITY: dict[Tier, Literal["high", "medium"]] = {Tier.A: "high", Tier.B: "medium"}
 LOOP_WINDOW_S = 3600.0
@@ -135,15 +135,17 @@ def _fail(house: House, destination: str, effect: Effect, error: Exception) -> N
         house.effects.put_back(effect, max(wait_s, LEAST_DELAY_S), str(error), counted=False)
         return
     if isinstance(error, Retriable):
-        patient = effect.created_at is None or house.clock.now() - effect.created_at < PATIENCE
+        begun = effect.waiting_since or house.clock.now()
+        patient = house.clock.now() - begun < PATIENCE
         if error.delay_s is not None and not isinstance(error, Unsure) and patient:
             delay = max(error.delay_s, LEAST_DELAY_S)
-            house.effects.put_back(effect, delay, str(error), counted=False)
+            house.effects.put_back(effect, delay, str(error), counted=False, waiting_since=begun)
             house.queue.ring_deliver(destination, delay_s=delay)
             return
         if effect.attempts < TRIES:
             delay = DOUBT_S if isinstance(error, Unsure) else BACK_OFF_S[min(effect.attempts - 1, len(BACK_OFF_S) - 1)]
-            house.effects.put_back(effect, delay, str(error), counted=True, in_doubt=isinstance(error, Unsure))
+            doubt = isinstance(error, Unsure)
+            house.effects.put_back(effect, delay, str(error), counted=True, in_doubt=doubt, waiting_since=effect.waiting_since)
             house.queue.ring_deliver(destination, delay_s=delay)
             known = {"trace_id": effect.trace_id, "effect_id": effect.id, "kind": effect.kind.value}
             log.warning("effect put back", error=str(error), attempts=effect.attempts, **known)

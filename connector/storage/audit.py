@@ -1,4 +1,5 @@
-"""The audit trail: append-only, hash-chained, with what concerns a person sealed under that person's key.
+"""The audit trail: append-only, hash-chained, with what concerns a person, and every word that somebody wrote, sealed: under that
+person's key where there is one.
 
 Writers only append. One sealer at a time gives rows their place (`seq`) and hash, in segments, so that no writer waits for the
 chain. A row's hash covers the sealed bytes, so shredding a person's key leaves the chain whole.
@@ -11,21 +12,27 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from connector.clock import Clock, to_ms
+from connector.errors import Configuration, Fatal
 from connector.storage.db import Database
 from connector.storage.models import Audit
+from connector.storage.models import Lead as LeadRow
 from connector.storage.spelled import insert
 from connector.vault import PersonSeal, Vault
 
 GENESIS = "0" * 64
 SEGMENT = 1000
+#: For what details are sealed that concern no lead, and where in a detail stands what the actor wrote.
+CONTEXT, SAID = b"audit", "said"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One act: who did what to what, when and why. `detail` is None when it cannot be opened any more."""
+    """One act: who did what to what, when and why. `reason` is our word for it with what the actor wrote, as far as that can still
+    be opened."""
 
     id: int
     at: datetime
@@ -51,13 +58,17 @@ class AuditTrail:
         *,
         lead_id: int | None = None,
         reason: str | None = None,
+        said: str = "",
         detail: Mapping[str, Any] | None = None,
         person: PersonSeal | None = None,
     ) -> None:
-        """Append one act within the caller's transaction. `detail` (before, after) is sealed, under `person` when given."""
+        """Append one act within the caller's transaction. `reason` is a word of ours and stands in the clear; what the actor wrote
+        (`said`) and `detail` (before, after) are sealed, under `person` when given."""
         sealed: bytes | None = None
+        if said:
+            detail = {**(detail or {}), SAID: said}
         if detail is not None:
-            sealed = person.seal_json(dict(detail)) if person else self._vault.seal_json(dict(detail), b"audit")
+            sealed = person.seal_json(dict(detail)) if person else self._vault.seal_json(dict(detail), CONTEXT)
         with self._db.transaction():
             act = {"actor": actor, "action": action, "subject": subject, "lead_id": lead_id, "reason": reason, "detail": sealed}
             insert(self._db, Audit, {**act, "at": self._clock.now()})
@@ -92,8 +103,24 @@ class AuditTrail:
             query = Audit.select().order_by(Audit.id.desc()).limit(limit)
             if lead_id is not None:
                 query = query.where(Audit.lead_id == lead_id)
-            for row in list(query):
-                yield AuditEntry(row.id, row.at, row.actor, row.action, row.subject, row.lead_id, row.reason, row.hash is not None)
+            found = list(query)
+            leads = {row.lead_id for row in found if row.lead_id is not None}
+            keys = {row.id: row.data_key for row in LeadRow.select(LeadRow.id, LeadRow.data_key).where(LeadRow.id.in_(leads))}
+        for row in found:
+            reason = ": ".join(filter(None, (row.reason, self._said(row, keys.get(row.lead_id or 0)))))
+            yield AuditEntry(row.id, row.at, row.actor, row.action, row.subject, row.lead_id, reason or None, row.hash is not None)
+
+    def _said(self, row: Audit, data_key: bytes | None) -> str:
+        """What the actor wrote; nothing once the person's key is shredded."""
+        if not row.detail:
+            return ""
+        openers = [self._vault.person(data_key).open_json] if data_key else []
+        for opened in (*openers, partial(self._vault.open_json, context=CONTEXT)):
+            try:
+                return str(opened(row.detail).get(SAID) or "")
+            except (Fatal, Configuration):
+                continue  # sealed under the other key, or under one that is no more
+        return ""
 
 
 def _link(previous: str, row: Audit) -> str:

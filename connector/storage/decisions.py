@@ -37,6 +37,7 @@ class StoredDecision:
     record: Mapping[str, Any]
     actor: str
     reason: str | None
+    sealed: bytes | None  # what a person wrote for it
     at: datetime
 
 
@@ -84,8 +85,9 @@ class Decisions:
         record: Mapping[str, Any],
         actor: str,
         reason: str | None = None,
+        sealed: bytes | None = None,
     ) -> int:
-        """Store a decision; returns its id."""
+        """Store a decision; returns its id. `reason` is a word of ours, `sealed` what a person wrote, under the lead's key."""
         values = {
             "lead_id": lead_id,
             "score_id": score_id,
@@ -97,6 +99,7 @@ class Decisions:
             "record": dict(record),
             "actor": actor,
             "reason": reason,
+            "sealed": sealed,
             "at": decision.at,
         }
         return insert(self._db, Row, values)
@@ -231,6 +234,7 @@ def _decision(row: Row) -> StoredDecision:
         row.record,
         row.actor,
         row.reason,
+        row.sealed,
         row.at,
     )
 

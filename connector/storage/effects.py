@@ -56,6 +56,7 @@ class Effect:
     error: str | None = None
     lease_until: datetime | None = None  # which claim this is: a row taken by another since has another
     trace_id: str | None = None  # of the event that asked for it
+    waiting_since: datetime | None = None  # since when its receiver asks it to wait
 
 
 class Effects:
@@ -124,8 +125,18 @@ class Effects:
             done = {"state": "done", "done_at": self._clock.now(), "receipt": receipt, "error": None}
             set_where(self._db, Row, done, HELD, *_claim(effect))
 
-    def put_back(self, effect: Effect, delay_s: float, error: str, *, counted: bool, in_doubt: bool = False) -> None:
-        """Pending again after `delay_s`. When an equal row was asked for meanwhile, that one stands for both."""
+    def put_back(
+        self,
+        effect: Effect,
+        delay_s: float,
+        error: str,
+        *,
+        counted: bool,
+        in_doubt: bool = False,
+        waiting_since: datetime | None = None,
+    ) -> None:
+        """Pending again after `delay_s`. When an equal row was asked for meanwhile, that one stands for both. `waiting_since`: the
+        receiver has asked for patience since then."""
         with self._db.transaction():
             if not self._db.is_sqlite:  # against an equal row that is being asked for at this moment
                 self._db.run("SELECT pg_advisory_xact_lock(727275, hashtext(?))", f"{effect.kind.value}:{effect.subject}")
@@ -135,12 +146,14 @@ class Effects:
             doubt = in_doubt or effect.in_doubt
             due = self._clock.now() + timedelta(seconds=delay_s)
             if newer is not None:
-                Row.update({Row.in_doubt: doubt or newer.in_doubt, Row.due_at: due}).where(Row.id == newer.id).execute()
+                both = {Row.in_doubt: doubt or newer.in_doubt, Row.due_at: due, Row.waiting_since: waiting_since}
+                Row.update(both).where(Row.id == newer.id).execute()
                 over = {"state": "done", "receipt": "superseded", "done_at": self._clock.now()}
                 set_where(self._db, Row, over, HELD, *_claim(effect))
                 return
             attempts = effect.attempts if counted else effect.attempts - 1
             again = {"state": "pending", "due_at": due, "error": error[:500], "in_doubt": doubt, "attempts": attempts}
+            again |= {"waiting_since": waiting_since}
             set_where(self._db, Row, again, HELD, *_claim(effect))
 
     def bury(self, effect: Effect, error: str) -> None:
@@ -229,4 +242,5 @@ def _effect(row: Row) -> Effect:
         row.error,
         row.lease_until,
         row.trace_id,
+        row.waiting_since,
     )

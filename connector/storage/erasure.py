@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.storage.models import Decision as DecisionRow
 from connector.storage.models import Engagement as EngagementRow
 from connector.storage.models import Feedback as FeedbackRow
 from connector.storage.models import Identity, NearName
@@ -17,7 +18,8 @@ def erase(lead_id: int) -> list[str]:
     named = [(row.kind, row.token) for row in Identity.select().where(Identity.lead_id == lead_id)]
     own = [token for kind, token in named if kind != "phone"]  # a number may be shared, and must not bar the colleagues
     records = [lead_id, *(row.id for row in LeadRow.select(LeadRow.id).where(LeadRow.merged_into == lead_id))]
-    FeedbackRow.update({FeedbackRow.sealed: None}).where(FeedbackRow.lead_id.in_(records)).execute()
+    for said in (FeedbackRow, DecisionRow):
+        said.update({said.sealed: None}).where(said.lead_id.in_(records)).execute()
     # what a score was made of tells of the person too; that there was one, and how it moved the lead, may be known
     ScoreRow.update({ScoreRow.features: {}, ScoreRow.contributions: {}, ScoreRow.reasons: [], ScoreRow.rationale: None}).where(
         ScoreRow.lead_id.in_(records)

@@ -34,12 +34,16 @@ PLAIN: Final[Mapping[str, Any]] = {
     "identity": Identity,
     "near_name": NearName,
     "inbound_event": InboundEvent,
-    "decision": DecisionRow,
     "act": ActRow,
     "assignment": AssignmentRow,
     "timer": TimerRow,  # the clocks of those assignments
 }
-SEALED: Final[Mapping[str, Any]] = {"lead_change": ChangeRow, "engagement": EngagementRow, "feedback": FeedbackRow}
+SEALED: Final[Mapping[str, Any]] = {
+    "lead_change": ChangeRow,
+    "engagement": EngagementRow,
+    "feedback": FeedbackRow,
+    "decision": DecisionRow,
+}
 #: Rows of which a lead has at most one (by destination): they change hands where the survivor has none.
 SINGLE: Final[Mapping[str, Any]] = {"card": CardRow, "thread": ThreadRow, "snooze": SnoozeRow}
 #: What a merge may change on the two leads themselves.

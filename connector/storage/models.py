@@ -234,7 +234,8 @@ class Decision(Table):
     because = TextField()
     record = JsonField()
     actor = CharField(max_length=80)
-    reason = TextField(null=True)
+    reason = TextField(null=True)  # a word of ours; what a person wrote is in `sealed`
+    sealed = SealedField(null=True)  # the person's own words for it, under the lead's key
     at = MomentField(index=True)
 
 
@@ -323,6 +324,7 @@ class Effect(Table):
     receipt = TextField(null=True)
     error = TextField(null=True)
     trace_id = CharField(max_length=32, null=True)
+    waiting_since = MomentField(null=True)  # since when the receiver has asked for nothing but patience
 
     class Meta:
         indexes = ((("lead_id",), False),)
@@ -483,7 +485,7 @@ class Bulk(Table):
     rep_id = IntegerField()
     from_rep_id = IntegerField(null=True)
     lead_ids = JsonField()
-    reason = TextField()
+    sealed = SealedField(null=True)  # the reason, in the words of whoever asked
     state = CharField(max_length=12)  # asked, waiting (for approval), moving, done, declined
     at = MomentField()
     decided_by = CharField(max_length=80, null=True)

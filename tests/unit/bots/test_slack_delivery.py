@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bots.slack.client import NeedsMending
+from bots.slack.client import NeedsMending, RateLimited
 from bots.slack.notifier import TOKEN_WAIT_S, Notifier
 from bots.slack.reminders import Reminders
 from connector import commands, testing
 from connector.bootstrap import House
-from connector.pipeline.deliver import HANDLERS, deliver
+from connector.pipeline.deliver import HANDLERS, PATIENCE, deliver
 from connector.testing import StandingClock
 from leads.enums import EffectKind, Role, Tier
 from leads.records import RepRecord
@@ -353,3 +353,32 @@ def test_a_refused_token_loses_no_alert(
     clock.move(TOKEN_WAIT_S + 1)
     send(house, clock)
     assert len(slack.messages) == 1
+
+
+def test_patience_is_counted_from_the_first_refusal_and_not_from_the_asking(
+    house: House, slack: TimelySlack, handlers: Notifier, clock: StandingClock
+) -> None:
+    """A digest may be asked for long before its hour; being told to wait a minute then is no reason to give it up."""
+    with house.db.transaction():
+        add_lead(house, clock, "62", "Cold", "c@x.example", Tier.D)
+        house.effects.move(EffectKind.SLACK_DIGEST, "digest:1", clock.now() + 2 * PATIENCE)
+    clock.move(2 * PATIENCE.total_seconds() + 1)
+    slack.failing["post"] = RateLimited("Slack limits chat.postMessage.", 60.0)
+    send(house, clock)
+    assert (len(slack.messages), house.deadletters.count()) == (0, 0)
+    clock.move(61)
+    send(house, clock)
+    assert where(slack) == {("DUADA", "digest"): 1}
+
+
+def test_whoever_is_told_to_wait_for_a_whole_day_is_given_up(
+    house: House, slack: TimelySlack, handlers: Notifier, clock: StandingClock
+) -> None:
+    add_lead(house, clock, "60", "Warm", "w@x.example", Tier.B)
+    for _ in range(29):
+        slack.failing["post"] = RateLimited("Slack limits chat.postMessage.", 3600.0)
+        send(house, clock)
+        clock.move(3601)
+    assert not slack.messages
+    (letter,) = house.deadletters.all()
+    assert "limits" in letter.error
