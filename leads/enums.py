@@ -160,8 +160,12 @@ class EffectKind(Word):
     SLA_ALERT = "sla_alert"  # a deadline is near or has passed: one message to one person or channel
     SLACK_REMINDER = "slack_reminder"  # a lead that was put off comes back
     SLACK_ROUNDUP = "slack_roundup"  # the message that hot leads share in a channel when they are many
+    SLACK_REDRAW = "slack_redraw"  # a message that names several leads, edited to what holds
     SLACK_HOME = "slack_home"  # one person's App Home, as it should stand
     SLACK_BOARD = "slack_board"  # the weekly leaderboard
+    EMAIL = "email"  # one e-mail by SMTP
+    WEBHOOK = "webhook"  # one outgoing webhook
+    ENROL = "enrol"  # one person into a sequence of an e-mail tool
     UNKNOWN = "unknown"
 
 

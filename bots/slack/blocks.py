@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from bots.slack import names
-from bots.slack.text import fit, say
+from bots.slack.text import fit, lasting, say
 from leads.enums import Tier
 
 if TYPE_CHECKING:
@@ -82,19 +82,34 @@ def digest_text(count: int) -> str:
     return f"{count} more {'lead' if count == 1 else 'leads'} for you to look at"
 
 
-def digest(cards: Sequence[CardState]) -> list[Block]:
-    """Leads that are worth no message of their own, best first, each with a button that shows its card."""
+def digest(cards: Sequence[CardState], rep_id: str) -> list[Block]:
+    """Leads that are worth no message of their own, best first, each with a button that shows its card. Of one that its reader
+    (`rep_id`) took on or lost since, it says so."""
     ranked = sorted(cards, key=lambda card: -(card.score if card.score is not None else -1))
     blocks = [header(digest_text(len(ranked)))]
     for card in ranked[:DIGEST_LEADS]:
         score = "not scored" if card.score is None else str(card.score)
         place = f", {say(card.company, 150)}" if card.company else ""
         why = f"\n▲ {say(card.reasons_up[0], 200)}" if card.reasons_up else ""
-        line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}{why}"
+        went_on = f"\n{standing(card)}" if card.state not in ("new", "reassigned", "expired") or card.owner_id != rep_id else ""
+        line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}{went_on or why}"
         blocks.append(section(line, button("Show", names.SHOW, str(card.lead_id))))
     if len(ranked) > DIGEST_LEADS:
-        blocks.append(context(f"and {len(ranked) - DIGEST_LEADS} more: they are in the CRM, with their scores."))
+        blocks.append(context(f"and {len(ranked) - DIGEST_LEADS} more: they are in your queue."))
     return blocks
+
+
+def standing(card: CardState) -> str:
+    """Who has a lead and whether they took it on, in one line."""
+    owner = say(card.owner_name, 120) if card.owner_name else ""
+    if card.state == "accepted":
+        took = "" if card.accepted_after_s is None else f" in {lasting(card.accepted_after_s)}"
+        return f"Accepted by {say(card.accepted_by or '', 120) or owner}{took}"
+    if card.state == "contacted":
+        return f"Contacted by {owner}"
+    if card.state in ("won", "lost"):
+        return f"*{card.state.capitalize()}*" + (f" · {owner}" if owner else "")
+    return f"With *{owner}*, not accepted yet" if owner else "Nobody holds it yet"
 
 
 def options(known: Sequence[tuple[str, str]]) -> list[Block]:

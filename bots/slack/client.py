@@ -196,6 +196,27 @@ class SlackApi:
 
         return _marked(page_at, event_type, marker)
 
+    def replies(self, channel: str, thread_ts: str, event_type: str) -> list[str]:
+        """The timestamps of our messages of this kind in a thread; none when the thread is gone."""
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            try:
+                with self._asking("conversations.replies"):
+                    page = self._web.conversations_replies(
+                        channel=channel, ts=thread_ts, include_all_metadata=True, limit=200, cursor=cursor
+                    )
+            except Refused as error:
+                if error.code != "thread_not_found":
+                    raise
+                return found
+            for message in page.get("messages") or []:
+                if (message.get("metadata") or {}).get("event_type") == event_type:
+                    found.append(str(message["ts"]))
+            cursor = (page.get("response_metadata") or {}).get("next_cursor") or None
+            if cursor is None:
+                return found
+
     def channel_id(self, word: str) -> str:
         """The id of a channel named `#leads` or `leads`, remembered; an id is given back as it is.
 

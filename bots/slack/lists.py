@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bots.slack import blocks, names
 from bots.slack.blocks import Block
-from bots.slack.text import lasting, say
+from bots.slack.text import say
 
 if TYPE_CHECKING:
     from connector.commands import CardState
@@ -31,15 +31,4 @@ def roundup(cards: Sequence[CardState]) -> list[Block]:
 def _line(card: CardState) -> str:
     score = "not scored" if card.score is None else str(card.score)
     place = f", {say(card.company, 150)}" if card.company else ""
-    return f"*{blocks.tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}\n{_standing(card)}"
-
-
-def _standing(card: CardState) -> str:
-    """Who has it and whether they took it on."""
-    owner = say(card.owner_name, 120) if card.owner_name else ""
-    if card.state == "accepted":
-        took = "" if card.accepted_after_s is None else f" in {lasting(card.accepted_after_s)}"
-        return f"Accepted by {say(card.accepted_by or '', 120) or owner}{took}"
-    if card.state in ("won", "lost"):
-        return f"*{card.state.capitalize()}*" + (f" · {owner}" if owner else "")
-    return f"With *{owner}*, not accepted yet" if owner else "Nobody holds it yet"
+    return f"*{blocks.tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}\n{blocks.standing(card)}"

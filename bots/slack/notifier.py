@@ -20,6 +20,7 @@ from bots.slack import cards, names
 from bots.slack.board import Board
 from bots.slack.client import NeedsMending, SlackApi, api_for
 from bots.slack.home import HomeTab
+from bots.slack.redraw import Redraw
 from bots.slack.reminders import Reminders
 from bots.slack.sender import Sender, keep_quiet
 from bots.slack.shared import SharedMessages, since
@@ -114,9 +115,17 @@ class Notifier:
         if not self.sender.edit(house, card.channel, card.ts, shown.text, shown.blocks, shown.metadata):
             house.cards.forget(card.lead_id, card.destination)
             return None
+        if shown.digest == BLANK:
+            self._blank_thread(house, card)
         edited = replace(card, digest=shown.digest)
         house.cards.save(edited)
         return edited
+
+    def _blank_thread(self, house: House, card: Card) -> None:
+        """Take what was told of an erased person out of the thread of their card."""
+        for ts in self.sender.api.replies(card.channel, card.ts, names.THREAD_EVENT):
+            metadata = {"event_type": names.THREAD_EVENT, "event_payload": {"lead_id": card.lead_id}}
+            self.sender.edit(house, card.channel, ts, cards.ERASED, cards.erased_card(), metadata)
 
     def _found(self, effect: Effect, destination: str, channel: str, shown: Shown) -> Card | None:
         """The card that a crash kept us from remembering; without a digest, so that it is edited to what holds now."""
@@ -124,6 +133,8 @@ class Notifier:
         return Card(shown.lead_id, destination, channel, found[0], "") if found else None
 
 
+#: What the digest of a card is from which everything about an erased person was taken.
+BLANK: Final = "erased"
 GONE_ON: Final = "The lead went on before this rep was told of it."
 
 
@@ -142,8 +153,7 @@ def _render(house: House, effect: Effect, destination: str) -> Shown:
     kind, _, reader = destination.partition(":")
     direct = kind == "dm"
     theirs = not direct or state.owner_id == reader
-    named = not direct and house.cards.get(state.lead_id, ROUNDUP + reader) is not None
-    wanted = theirs and (state.state not in cards.CLOSED or named)
+    wanted = theirs and state.state not in cards.CLOSED
     shown = cards.lead_card(state, personal=direct and theirs, elsewhere=not theirs)
     text = cards.card_text(state, personal=direct and theirs)
     payload = {"lead_id": state.lead_id, "destination": destination, "external_id": state.external_id or ""}
@@ -161,7 +171,7 @@ def _blank(house: House, lead_id: int, destination: str) -> Shown:
         "event_type": names.CARD_EVENT,
         "event_payload": {"lead_id": lead.id, "destination": destination, "external_id": ""},
     }
-    return Shown(lead.id, Tier.UNKNOWN, cards.ERASED, cards.erased_card(), metadata, "erased", False)
+    return Shown(lead.id, Tier.UNKNOWN, cards.ERASED, cards.erased_card(), metadata, BLANK, False)
 
 
 def _shares(house: House, lead_id: int, destination: str, ahead: int) -> bool:
@@ -194,6 +204,7 @@ def register(house: House) -> None:
     for kind in (EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST, EffectKind.SLACK_ROUNDUP, EffectKind.SLACK_HOME):
         HANDLERS[kind] = notifier
     HANDLERS[EffectKind.SLACK_BOARD] = Board(notifier.sender)
+    HANDLERS[EffectKind.SLACK_REDRAW] = Redraw(notifier.sender)
     threads = Threads(notifier.sender)
     HANDLERS[EffectKind.SLACK_THREAD] = HANDLERS[EffectKind.SLACK_REMINDER] = threads
     HANDLERS[EffectKind.SLA_ALERT] = Reminders(notifier.sender)

@@ -97,12 +97,12 @@ class Reminders:
         open_one = still_open(house, house.cards.newest(DEADLINES + place))
         metadata = {"event_type": EVENT, "event_payload": marker}
         if open_one is not None:
-            listed = [_read(card) for card in house.cards.sharing(DEADLINES + place, open_one.ts) if card.lead_id not in new]
+            listed = [read_line(card) for card in house.cards.sharing(DEADLINES + place, open_one.ts) if card.lead_id not in new]
             every = [*listed, *new.values()]
-            if self._sender.edit(house, channel, open_one.ts, *_message(house, place, every), metadata):
+            if self._sender.edit(house, channel, open_one.ts, *deadlines(house, place, every), metadata):
                 _keep(house, place, channel, open_one.ts, new.values())
                 return open_one.ts
-        posted, ts = self._sender.post(house, effect, channel, *_message(house, place, list(new.values())), metadata)
+        posted, ts = self._sender.post(house, effect, channel, *deadlines(house, place, list(new.values())), metadata)
         _keep(house, place, posted, ts, new.values())
         return ts
 
@@ -125,7 +125,8 @@ def line_of(effect: Effect) -> Line:
     return Line(effect.lead_id or 0, str(told["stage"]), str(told["result"]), str(told["rep_id"]))
 
 
-def _read(card: Card) -> Line:
+def read_line(card: Card) -> Line:
+    """The deadline that a message remembers beside a lead."""
     stage, result, rep_id = card.digest.split(":")
     return Line(card.lead_id, stage, result, rep_id)
 
@@ -148,7 +149,7 @@ def words(house: House, line: Line) -> str | None:
     )
 
 
-def _message(house: House, place: str, lines: Sequence[Line]) -> tuple[str, list[Block]]:
+def deadlines(house: House, place: str, lines: Sequence[Line]) -> tuple[str, list[Block]]:
     """Notification and blocks of a place's message, the newest deadline first. The notification names nobody."""
     shown: list[str] = []
     for line in reversed(lines):
@@ -160,6 +161,7 @@ def _message(house: House, place: str, lines: Sequence[Line]) -> tuple[str, list
     blocks = [section(text) for text in shown]
     if more > 0:
         blocks.append(context(f"and {more} more: see the queue of the rep."))
+    blocks = blocks or [section("Nothing waits here any more.")]
     to_rep = place.startswith("dm:") and all(line.stage == "remind" for line in lines)
     if len(lines) == 1:
         return ("A lead waits for you" if to_rep else "A deadline needs you"), blocks

@@ -51,7 +51,7 @@ class SharedMessages:
         sent = self._sender.api.find(channel, since(effect), names.DIGEST_EVENT, marker) if in_doubt else None
         if sent is not None:  # it got there: only what came since is left to tell
             lead_ids = [lead_id for lead_id in lead_ids if lead_id not in (sent[1].get("lead_ids") or ())]
-        cards = _cards(house, lead_ids)
+        cards = cards_of(house, lead_ids)
         if not cards:
             if sent is not None:
                 return f"{channel}:{sent[0]}"
@@ -59,12 +59,15 @@ class SharedMessages:
         open_one = still_open(house, house.cards.newest(DIGEST + rep_id))
         if open_one is not None:
             listed = [card.lead_id for card in house.cards.sharing(DIGEST + rep_id, open_one.ts)]
-            every = [*_cards(house, listed), *cards]
-            metadata = _metadata(names.DIGEST_EVENT, marker, every)
-            if self._sender.edit(house, channel, open_one.ts, blocks.digest_text(len(every)), blocks.digest(every), metadata):
+            every = [*cards_of(house, listed), *cards]
+            metadata = about(names.DIGEST_EVENT, marker, every)
+            if self._sender.edit(
+                house, channel, open_one.ts, blocks.digest_text(len(every)), blocks.digest(every, rep_id), metadata
+            ):
                 return f"{channel}:{open_one.ts}"
-        metadata = _metadata(names.DIGEST_EVENT, marker, cards)
-        posted, ts = self._sender.post(house, effect, channel, blocks.digest_text(len(cards)), blocks.digest(cards), metadata)
+        metadata = about(names.DIGEST_EVENT, marker, cards)
+        text, shown = blocks.digest_text(len(cards)), blocks.digest(cards, rep_id)
+        posted, ts = self._sender.post(house, effect, channel, text, shown, metadata)
         return f"{posted}:{ts}"
 
     # -- roundups
@@ -88,8 +91,8 @@ class SharedMessages:
         return f"{channel}:{name}"
 
     def _redrawn(self, house: House, effect: Effect, place: str, channel: str, ts: str, lead_ids: Sequence[int]) -> bool:
-        cards = _cards(house, lead_ids)
-        metadata = _metadata(names.ROUNDUP_EVENT, {"effect_id": effect.id}, cards)
+        cards = cards_of(house, lead_ids)
+        metadata = about(names.ROUNDUP_EVENT, {"effect_id": effect.id}, cards)
         return self._sender.edit(house, channel, ts, lists.roundup_text(len(cards)), lists.roundup(cards), metadata)
 
     def _name_new(self, house: House, effect: Effect, place: str, channel: str) -> None:
@@ -105,16 +108,16 @@ class SharedMessages:
                 new = new[len(added) :]
         for start in range(0, len(new), lists.ROUNDUP_LEADS):
             some = new[start : start + lists.ROUNDUP_LEADS]
-            cards = _cards(house, some)
+            cards = cards_of(house, some)
             if cards:
-                metadata = _metadata(names.ROUNDUP_EVENT, {"effect_id": effect.id}, cards)
+                metadata = about(names.ROUNDUP_EVENT, {"effect_id": effect.id}, cards)
                 text = lists.roundup_text(len(cards))
                 _, ts = self._sender.post(house, effect, channel, text, lists.roundup(cards), metadata)
                 house.cards.place(some, place, channel, ts)
             house.cards.end_showing(place, some)
 
 
-def _cards(house: House, lead_ids: Sequence[int]) -> list[CardState]:
+def cards_of(house: House, lead_ids: Sequence[int]) -> list[CardState]:
     """Each lead as it stands, once; without those that are gone."""
     found = (commands.card(house, lead_id) for lead_id in lead_ids)
     return list({card.lead_id: card for card in found if card is not None}.values())
@@ -128,5 +131,6 @@ def still_open(house: House, newest: Card | None) -> Card | None:
     return newest if house.clock.now().timestamp() < until else None
 
 
-def _metadata(event: str, marker: Mapping[str, Any], cards: Sequence[CardState]) -> dict[str, Any]:
+def about(event: str, marker: Mapping[str, Any], cards: Sequence[CardState]) -> dict[str, Any]:
+    """The metadata of a message that names these leads."""
     return {"event_type": event, "event_payload": {**marker, "lead_ids": [card.lead_id for card in cards][-MOST_IDS:]}}

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Final
 from bots.slack import names
 from bots.slack.blocks import section
 from bots.slack.sender import Sender, keep_quiet
+from bots.slack.shared import since
 from bots.slack.text import say, when
 from connector import commands
 from connector.commands.words import OUTCOMES
 from connector.errors import Fatal, Skippable
-from connector.pipeline.alerts import ask_cards
+from connector.pipeline.alerts import BACK, ask_cards
 from connector.pipeline.threads import TOLD
 from connector.storage.cards import Card
 from connector.storage.threads import Event, Told
@@ -122,20 +123,31 @@ class Threads:
         rep, card = house.reps.get(rep_id), house.cards.get(state.lead_id, f"dm:{rep_id}")
         if rep is None:
             raise Fatal("A reminder names no rep.")
-        marker = {"effect_id": effect.id}
         channel, thread = (card.channel, card.ts) if card else (self._sender.channel(house, f"dm:{rep_id}"), None)
-        sent = self._sender.api.find_reply(channel, thread, names.THREAD_EVENT, marker) if in_doubt and thread else None
-        ts = sent[0] if sent else ""
+        sent = self._sent(effect, channel, thread) if in_doubt else None
+        ts = sent or ""
         if sent is None:
             mention = f"<@{rep.slack_user_id}> " if rep.slack_user_id else ""
             text = f"{mention}*{say(state.name, 150)}* is back: you put it off until now."
-            metadata = {"event_type": names.THREAD_EVENT, "event_payload": marker}
+            metadata = {"event_type": names.THREAD_EVENT, "event_payload": {"effect_id": effect.id}}
             channel, ts = self._sender.post(house, effect, channel, "A lead you put off is back", [section(text)], metadata, thread)
         with house.db.transaction():
+            if thread is None:
+                house.cards.save(Card(state.lead_id, BACK + rep_id, channel, ts, ""))
             house.snoozes.run_out(snooze_id)
             if ask_cards(house, state.lead_id, state.tier, state.owner_id):
                 house.db.after_commit(lambda: house.queue.ring_deliver("slack"))
         return f"{channel}:{ts}"
+
+    def _sent(self, effect: Effect, channel: str, thread: str | None) -> str | None:
+        """The timestamp of a reminder that a crash kept us from remembering: in the thread of the card, or beside it if there was
+        none then."""
+        marker, found = {"effect_id": effect.id}, None
+        if thread is not None:
+            found = self._sender.api.find_reply(channel, thread, names.THREAD_EVENT, marker)
+        if found is None:
+            found = self._sender.api.find(channel, since(effect), names.THREAD_EVENT, marker)
+        return found[0] if found else None
 
 
 def _lines(house: House, events: Sequence[Event]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Final
 
 from connector.bootstrap import House
 from connector.pipeline.threads import ask_threads
@@ -21,7 +22,9 @@ HOT, WARM = (Tier.A,), (Tier.B,)
 SLACK = "slack"
 #: What the place of a lead that is named in a shared message begins with; the rest is the rep, or the channel.
 DIGEST, ROUNDUP, DEADLINES = "digest:", "roundup:", "sla:"
-#: How long a roundup gathers leads before it is posted or edited.
+#: And that of the reminder of a lead without a card, which stands alone.
+BACK: Final = "back:"
+#: How long a shared message gathers changes before it is posted or edited.
 GATHER_S = 5.0
 
 
@@ -58,10 +61,16 @@ def ask_cards(house: House, lead_id: int, tier: Tier, rep_id: str | None) -> boo
     """Ask, within the caller's transaction, that the lead's cards show how it stands. True when anything was asked."""
     if not house.slack_configured:
         return False
-    told = {card.destination for card in house.cards.of_lead(lead_id)}
-    standing = [place for place in sorted(told) if not place.startswith((DIGEST, ROUNDUP, DEADLINES))]
-    shared = [f"channel:{place.removeprefix(ROUNDUP)}" for place in sorted(told) if place.startswith(ROUNDUP)]
-    wanted = list(dict.fromkeys([*standing, *shared, *destinations(house, tier, rep_id)]))
+    known = sorted(house.cards.of_lead(lead_id), key=lambda card: card.destination)
+    told = {card.destination for card in known}
+    for card in known:
+        if card.destination.startswith(ROUNDUP):
+            ask_roundup(house, card.destination.removeprefix(ROUNDUP), lead_id)
+        elif card.destination.startswith((DIGEST, DEADLINES)) or (card.destination.startswith(BACK) and _is_erased(house, lead_id)):
+            _ask_redraw(house, card)
+    standing = [card.destination for card in known if not card.destination.startswith((ROUNDUP, DIGEST, DEADLINES, BACK))]
+    new = [place for place in destinations(house, tier, rep_id) if place.replace("channel:", ROUNDUP, 1) not in told]
+    wanted = list(dict.fromkeys([*standing, *new]))
     for destination in wanted:
         subject = f"card:{lead_id}:{destination}"
         if not house.effects.add(EffectKind.SLACK_CARD, SLACK, subject, lead_id, {"destination": destination}) and tier in HOT:
@@ -69,7 +78,7 @@ def ask_cards(house: House, lead_id: int, tier: Tier, rep_id: str | None) -> boo
     if rep_id is not None and f"dm:{rep_id}" not in wanted and f"digest:{rep_id}" not in told:
         ask_digest(house, rep_id)
     ask_threads(house, lead_id, rep_id)
-    return bool(wanted) or rep_id is not None
+    return bool(wanted or told) or rep_id is not None
 
 
 def ask_digest(house: House, rep_id: str) -> None:
@@ -80,6 +89,18 @@ def ask_digest(house: House, rep_id: str) -> None:
     now, minutes = house.clock.now(), house.settings.slack.digest_minutes
     due = wishes_of(house, rep).next_digest(now) if minutes is None else now + timedelta(minutes=minutes)
     house.effects.add(EffectKind.SLACK_DIGEST, SLACK, f"digest:{rep_id}", None, {"rep_id": rep_id}, due_at=due)
+
+
+def _is_erased(house: House, lead_id: int) -> bool:
+    lead = house.leads.get(lead_id)
+    return lead is None or lead.erased
+
+
+def _ask_redraw(house: House, card: Card) -> None:
+    """Ask that a message which names the lead among others show what holds now; what changes meanwhile shares the edit."""
+    message = {"place": card.destination, "channel": card.channel, "ts": card.ts}
+    due = house.clock.now() + timedelta(seconds=GATHER_S)
+    house.effects.add(EffectKind.SLACK_REDRAW, SLACK, f"{card.destination}:{card.ts}", None, message, due_at=due)
 
 
 def ask_roundup(house: House, channel: str, lead_id: int) -> None:

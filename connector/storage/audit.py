@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -114,8 +114,10 @@ class AuditTrail:
         """What the actor wrote; nothing once the person's key is shredded."""
         if not row.detail:
             return ""
-        openers = [self._vault.person(data_key).open_json] if data_key else []
-        for opened in (*openers, partial(self._vault.open_json, context=CONTEXT)):
+        openers: list[Callable[[bytes], Any]] = [partial(self._vault.open_json, context=CONTEXT)]
+        if data_key:
+            openers.insert(0, self._vault.person(data_key).open_json)
+        for opened in openers:
             try:
                 return str(opened(row.detail).get(SAID) or "")
             except (Fatal, Configuration):

@@ -69,7 +69,8 @@ class FakeSlack:
         self._call("edit")
         if ts not in self.messages:
             raise Refused("chat.update", "message_not_found")
-        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata), self.messages[ts].edits + 1)
+        known = self.messages[ts]
+        self.messages[ts] = Message(channel, text, list(blocks), dict(metadata), known.edits + 1, known.thread_ts)
 
     def find(self, channel: str, oldest: float, event_type: str, marker: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]] | None:
         self._call("find")
@@ -79,6 +80,9 @@ class FakeSlack:
             if same and all(payload.get(name) == value for name, value in marker.items()):
                 return ts, payload
         return None
+
+    def replies(self, channel: str, thread_ts: str, event_type: str) -> list[str]:
+        return [ts for ts, one in self.messages.items() if (one.channel, one.thread_ts) == (channel, thread_ts)]
 
     def channel_id(self, name: str) -> str:
         return "C" + name.strip("#").upper()

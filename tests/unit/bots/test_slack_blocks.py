@@ -114,7 +114,7 @@ def test_any_card_keeps_slacks_limits(card: CardState, elsewhere: bool) -> None:
 @settings(deadline=None)
 @given(st.lists(CARDS, min_size=1, max_size=3), st.integers(1, 100))
 def test_any_digest_and_queue_keep_slacks_limits(shown: list[CardState], times: int) -> None:
-    limits.check_message(blocks.digest(shown * times))
+    limits.check_message(blocks.digest(shown * times, "1"))
     limits.check_message(answers.queue(shown[0].name, shown * times, times))
 
 
@@ -263,7 +263,7 @@ def test_only_a_web_address_becomes_a_link() -> None:
 
 
 def test_a_digest_is_best_first_and_counts_what_it_leaves_out() -> None:
-    shown = blocks.digest([replace(CARD, lead_id=number, score=number) for number in range(60)])
+    shown = blocks.digest([replace(CARD, lead_id=number, score=number) for number in range(60)], "1")
     assert shown[0]["text"]["text"] == "60 more leads for you to look at"
     assert shown[1]["accessory"]["value"] == "59"
     assert "20 more" in texts(shown[-1])

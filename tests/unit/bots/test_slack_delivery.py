@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from bots.slack.cards import ERASED
 from bots.slack.client import NeedsMending, RateLimited
 from bots.slack.notifier import TOKEN_WAIT_S, Notifier
+from bots.slack.redraw import Redraw
 from bots.slack.reminders import Reminders
+from bots.slack.threads import Threads
 from connector import commands, testing
 from connector.bootstrap import House
 from connector.pipeline.deliver import HANDLERS, PATIENCE, deliver
+from connector.pipeline.ownership import refresh_cards
 from connector.testing import StandingClock
 from leads.enums import EffectKind, Role, Tier
 from leads.records import RepRecord
@@ -51,6 +55,7 @@ def handlers(slack: TimelySlack, monkeypatch: pytest.MonkeyPatch) -> Notifier:
     notifier = Notifier(slack)  # type: ignore[arg-type]
     for kind in (EffectKind.SLACK_CARD, EffectKind.SLACK_DIGEST, EffectKind.SLACK_ROUNDUP):
         monkeypatch.setitem(HANDLERS, kind, notifier)
+    monkeypatch.setitem(HANDLERS, EffectKind.SLACK_REDRAW, Redraw(notifier.sender))
     return notifier
 
 
@@ -382,3 +387,73 @@ def test_whoever_is_told_to_wait_for_a_whole_day_is_given_up(
     assert not slack.messages
     (letter,) = house.deadletters.all()
     assert "limits" in letter.error
+
+
+# ---- what stands is edited, and blanked when a person is erased
+
+
+def erase(house: House, lead: int) -> None:
+    """As the notice of an erasure in the CRM does."""
+    with house.db.transaction():
+        house.leads.erase(lead)
+        refresh_cards(house, lead)
+        house.decisions.close(lead, house.clock.now(), "gone")
+
+
+def test_a_digest_shows_how_its_leads_stand(house: House, slack: TimelySlack, handlers: Notifier, clock: StandingClock) -> None:
+    house.reps.set("1", {"digest_at": "12:30", "timezone": "Etc/UTC"})
+    for number, name in enumerate(("Taken", "Given", "Stays")):
+        add_lead(house, clock, str(60 + number), name, f"{name}@x.example", Tier.D)
+    clock.move(1801)
+    send(house, clock)
+    assert commands.accept(house, 1, commands.Actor("slack", "UADA", Role.REP, "1")).ok
+    assert commands.reassign(house, 2, "2", BOSS, "holiday").ok
+    clock.move(3600)
+    send(house, clock)
+    (digest,) = [one for one in slack.messages.values() if one.channel == "DUADA"]
+    shown = str(digest.blocks)
+    assert digest.edits == 1, "what changed within a few seconds shares an edit"
+    assert "Accepted by Ada Rep" in shown
+    assert "With *Ben Rep*, not accepted yet" in shown
+    assert "With *Ada Rep*" not in shown
+
+
+def test_nothing_about_an_erased_person_stays_in_digests_roundups_deadlines_threads_or_reminders(
+    crowd: House, slack: TimelySlack, handlers: Notifier, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Threads(handlers.sender)
+    for kind, handler in (
+        (EffectKind.SLA_ALERT, Reminders(handlers.sender)),
+        (EffectKind.SLACK_THREAD, threads),
+        (EffectKind.SLACK_REMINDER, threads),
+    ):
+        monkeypatch.setitem(HANDLERS, kind, handler)
+    leads = burst(crowd, clock, [Tier.A] * 40 + [Tier.D] * 20)
+    send(crowd, clock, 45)
+    hot, cold = min(leads), max(leads)
+    for lead, (_, rep) in leads.items():
+        if lead in (hot, cold):
+            told = {"stage": "accept", "result": "missed", "assignment_id": lead, "rep_id": rep, "destination": f"dm:{rep}"}
+            crowd.effects.add(EffectKind.SLA_ALERT, "slack", f"sla:{lead}", lead, told)
+            actor = commands.Actor("slack", f"UREP{rep}", Role.REP, rep)
+            assert commands.accept(crowd, lead, actor).ok
+            assert commands.snooze(crowd, lead, clock.now() + timedelta(minutes=2), actor).ok
+    send(crowd, clock, 130)
+    everything = str(slack.messages)
+    assert "is back" in everything
+    assert "has not accepted" in everything
+    assert "Accepted by" in everything
+    before = len(slack.messages)
+    in_roundup = next(iter(one for one in slack.messages.values() if one.metadata["event_type"] == "leadswitch_roundup"))
+    rounded = in_roundup.metadata["event_payload"]["lead_ids"][0]
+    for lead in (hot, cold, rounded):
+        erase(crowd, lead)
+    send(crowd, clock, 30)
+    for lead in (hot, cold, rounded):
+        named = [one for one in slack.messages.values() if f"Lead{lead - 1} Doe" in str(one)]
+        assert not named, named
+        where_it_stood = {card.ts for card in crowd.cards.of_lead(lead) if card.destination.startswith(("dm:", "channel:"))}
+        of_thread = [one for one in slack.messages.values() if one.thread_ts in where_it_stood]
+        assert {one.text for one in of_thread} <= {ERASED}
+    assert len(slack.messages) == before
+    assert not crowd.deadletters.count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -153,3 +154,55 @@ def test_a_lead_that_went_on_does_not_come_back(house: House, threads: FakeSlack
     clock.moment = until
     deliver(house, "slack")
     assert not any("is back" in said for said in replies(threads))
+
+
+def test_a_very_busy_lead_is_told_of_whole_and_in_order(
+    house: House, threads: FakeSlack, carded: int, clock: StandingClock
+) -> None:
+    """More happened than one statement reads: a rest that came later would be out of order."""
+    events = [
+        EngagementEvent(f"e{number}", kind, clock.now() + timedelta(milliseconds=number))
+        for number, kind in enumerate([EngagementKind.PAGE_VIEWED] * 450 + [EngagementKind.MEETING_BOOKED])
+    ]
+    with house.db.transaction():
+        house.leads.add_engagements("crm", events, carded, live=True)
+    clock.move(10)
+    assert commands.accept(house, carded, ADA).ok
+    clock.move(61)
+    deliver(house, "slack")
+    (said,) = replies(threads)
+    assert said.index("Viewed a page ×450") < said.index("Booked a meeting") < said.index("Accepted by Ada Rep")
+
+
+def test_a_crash_after_the_reminder_of_a_lead_without_a_card_reminds_once(
+    house: House, threads: FakeSlack, lead: int, clock: StandingClock
+) -> None:
+    assert commands.snooze(house, lead, clock.now() + timedelta(hours=1), ADA).ok
+    clock.move(3601)
+    (effect,) = [effect for effect in house.effects.claim("slack", 20) if effect.kind is EffectKind.SLACK_REMINDER]
+    handler, killed = HANDLERS[EffectKind.SLACK_REMINDER], RuntimeError("killed")
+    with pytest.MonkeyPatch.context() as dying:
+        dying.setattr(house.snoozes, "run_out", lambda _: (_ for _ in ()).throw(killed))
+        with pytest.raises(RuntimeError, match="killed"):
+            handler.deliver(house, effect, False)
+    assert handler.deliver(house, effect, True)
+    assert len(threads.messages) == 1
+
+
+def test_two_workers_tell_one_thread_in_order(house: House, threads: FakeSlack, carded: int, clock: StandingClock) -> None:
+    """Each has turns of its own; what a thread tells next is decided by the row that is being sent, and there is one at a time."""
+    other = Threads(Sender(threads))  # type: ignore[arg-type]
+    happen(house, carded, EngagementKind.FORM_SUBMITTED, "f", clock)
+    clock.move(61)
+    (mine,) = [effect for effect in house.effects.claim("slack", 20) if effect.kind is EffectKind.SLACK_THREAD]
+    receipt = HANDLERS[EffectKind.SLACK_THREAD].deliver(house, mine, False)
+    happen(house, carded, EngagementKind.MEETING_BOOKED, "m", clock)
+    clock.move(61)
+    assert not [one for one in house.effects.claim("slack", 20) if one.kind is EffectKind.SLACK_THREAD], "the other worker waits"
+    house.effects.finish(mine, receipt)
+    (late,) = [one for one in house.effects.claim("slack", 20) if one.kind is EffectKind.SLACK_THREAD]
+    assert other.deliver(house, late, False)
+    first, second = replies(threads)
+    assert "Submitted a form" in first
+    assert "Booked a meeting" in second
+    assert "Submitted" not in second
