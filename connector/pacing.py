@@ -1,0 +1,77 @@
+"""Calls to one vendor at the pace that it allows: a budget shared by all processes, and pauses that it asks for kept.
+
+For vendors with one limit for everything. Who counts several limits keeps buckets of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+
+from connector.errors import Configuration, Retriable
+from connector.http import VendorHttp, retry_after
+from connector.ports import ClientContext
+from connector.settings import ConnectionSettings
+
+#: Longer waits are the queue's business, not this thread's.
+MAX_WAIT_S: Final = 15.0
+TRIES_ON_429: Final = 3
+#: The pause after a 429 that names none.
+PAUSE_S: Final = 10.0
+#: How much of the rate writes and bulk reads may use together.
+BACKGROUND_SHARE: Final = 0.6
+
+
+class PacedHttp:
+    """HTTP calls of one connection, at most `calls_per_10_s` (the connection's option). Safe to share between threads."""
+
+    def __init__(self, title: str, settings: ConnectionSettings, context: ClientContext, *, calls_per_10_s: int) -> None:
+        limit = settings.option("calls_per_10_s", calls_per_10_s)
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 2:
+            raise Configuration(f"{settings.name}: calls_per_10_s is not a whole number from 2 up.", "Mend the option.")
+        # vendors count over any ten seconds: a burst of a tenth and nine tenths spread over ten seconds never exceed that
+        self._capacity = max(1, limit // 10)
+        self._per_s = 10 * self._capacity / (limit - self._capacity)
+        self._key = f"{settings.adapter}:{context.connection}"
+        self._title, self._context = title, context
+        self._http = VendorHttp(title, settings.base_url, context.clock, allow_private=settings.trust_private_host)
+
+    def send(self, method: str, path: str, *, background: bool, idempotent: bool, **request: Any) -> httpx.Response:
+        """One answer, whatever its status. Waits for the budget and tries again after a short 429.
+
+        Raises `Retriable` when the budget is used up, and what `VendorHttp.send` raises.
+        """
+        limited = 0
+        while True:
+            self._wait(background)
+            answer = self._http.send(method, path, idempotent=idempotent, **request)
+            if answer.status_code != 429:
+                return answer
+            limited += 1
+            pause = self.pause(answer)
+            self._context.budget.hold(self._key, pause)
+            if limited >= TRIES_ON_429 or pause > MAX_WAIT_S:
+                return answer
+
+    def pause(self, answer: httpx.Response) -> float:
+        """The seconds for which a 429 asks."""
+        asked = retry_after(answer, self._context.clock.now())
+        return PAUSE_S if asked is None else max(asked, 0.1)
+
+    def _wait(self, background: bool) -> None:
+        buckets = [(self._key, self._capacity, self._per_s)]
+        if background:
+            share = max(1, round(self._capacity * BACKGROUND_SHARE))
+            buckets.insert(0, (f"{self._key}:background", share, self._per_s * share / (self._capacity * BACKGROUND_SHARE)))
+        waited = 0.0
+        for key, capacity, per_s in buckets:
+            while (wait := self._context.budget.take(key, capacity=capacity, per_s=per_s)) > 0:
+                if waited + wait > MAX_WAIT_S:
+                    raise Retriable(f"{self._title}'s rate budget is used up.", wait)
+                self._context.clock.sleep(wait)
+                waited += wait
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
