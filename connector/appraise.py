@@ -82,7 +82,7 @@ class Appraiser:
             self._count("cache")
             told = replace(kept.score, as_of=history.as_of)
             return Answer(replace(kept, score=told), "cache")
-        work = partial(appraise, [history], bundle, reasons=reasons, past=past, whole=reasons, known=[features])
+        work = partial(appraise, [history], bundle, reasons=reasons, past=past, whole=reasons, rows=[features])
         appraisal, in_time = self._within(work, [history], reasons)
         if in_time:
             self._keep(key, appraisal[0])

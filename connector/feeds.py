@@ -17,7 +17,7 @@ import structlog
 
 from connector.errors import Configuration
 from connector.storage.signals import FeedValue
-from scoring.features.market import SCOPES
+from scoring.feeds import SCOPES
 
 if TYPE_CHECKING:
     from connector.bootstrap import House

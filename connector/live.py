@@ -22,8 +22,8 @@ from redis.retry import Retry
 from connector.clock import to_ms
 from leads.enums import EngagementKind
 from leads.records import EngagementEvent, LeadHistory
-from scoring.features.live import Buckets, live_values
-from scoring.features.timeline import MOST_ACTS, Timeline, counts, hour_of
+from scoring.live import Buckets, live_values
+from scoring.timeline import MOST_ACTS, Timeline, counts, hour_of
 
 log = structlog.get_logger(__name__)
 

@@ -18,13 +18,13 @@ from scoring.catalogue import CATALOGUE
 from scoring.columns import Row
 from scoring.counterfactual import Lift, Rescore, find_lift
 from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer
-from scoring.features import build
+from scoring.features import build_many
 from scoring.features.feature import Group
-from scoring.features.timeline import Timeline
 from scoring.next_step import BestTime, NextStep, best_time, recommend
 from scoring.rules import RULES
 from scoring.scorer import score as score_histories
 from scoring.similar import LookAlike, PastLeads
+from scoring.timeline import Timeline
 
 if TYPE_CHECKING:
     from scoring.bundle import Bundle
@@ -90,15 +90,15 @@ def appraise(
     reasons: bool = True,
     past: PastLeads | None = None,
     whole: bool = False,
-    known: Sequence[Row] | None = None,
+    rows: Sequence[Row] | None = None,
 ) -> list[Appraisal]:
     """Score each history and say what follows from it, in the order given.
 
     `whole` adds the trend, the look-alikes in `past`, the next step, the best time and the lift; it costs about ten times as much
-    as the score alone. `known` are the features of each history, where they are at hand (see `read_features`).
+    as the score alone. `rows` are the features of each history, where they are at hand (see `read_features`).
     """
-    known = known if known is not None else read_features(histories, bundle)
-    scores = score_histories(histories, bundle, reasons=reasons, known=known)
+    rows = rows if rows is not None else read_features(histories, bundle)
+    scores = score_histories(histories, bundle, reasons=reasons, rows=rows)
     calibration = bundle.calibration if bundle is not None and bundle.beats_rules else Calibration()
     told = [Appraisal(score, prioritise(score)) for score in scores]
     if reasons and histories:
@@ -111,10 +111,8 @@ def appraise(
 def read_features(histories: Sequence[LeadHistory], bundle: Bundle | None) -> list[dict[str, FieldValue]]:
     """The features that answers rest on; those that the model does not read are left missing, which saves most of the work."""
     if bundle is None or not bundle.beats_rules:
-        return [build(history) for history in histories]
-    read = {column.name for column in bundle.columns} | PRIORITY
-    unread: dict[str, FieldValue] = {name: None for name in CATALOGUE if name not in read}
-    return [build(history, bundle.learned, unread) for history in histories]
+        return build_many(histories)
+    return build_many(histories, bundle.learned, wanted={column.name for column in bundle.columns} | PRIORITY)
 
 
 def _complete(
@@ -147,7 +145,7 @@ def _rescorer(told: Score, bundle: Bundle | None) -> Rescore:
     settled = {name: told.features[name] for name in CATALOGUE if name in SETTLED or name not in read}
 
     def rescore(changed: Sequence[LeadHistory]) -> Sequence[Score]:
-        return score_histories(changed, bundle, reasons=False, known=[settled] * len(changed))
+        return score_histories(changed, bundle, reasons=False, known=settled)
 
     return rescore
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leads.records import FieldValue, LeadHistory
-from scoring.features.timeline import to_number, to_word
+from scoring.facts import to_number, to_word
 
 FloatArray = NDArray[np.float64]
 Row = Mapping[str, FieldValue]

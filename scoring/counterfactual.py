@@ -14,7 +14,7 @@ from leads.enums import EngagementKind as Kind
 from leads.enums import Tier
 from leads.records import Engagement, FieldValue, LeadHistory
 from leads.results import Score
-from scoring.features.timeline import Timeline
+from scoring.timeline import Timeline
 
 #: Scores histories without reasons, in their order.
 Rescore = Callable[[Sequence[LeadHistory]], Sequence[Score]]

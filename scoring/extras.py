@@ -11,7 +11,7 @@ import numpy as np
 
 from leads.records import FieldValue, LeadHistory
 from scoring.columns import EXTRA, MAX_LEVELS, Column, FloatArray
-from scoring.features.timeline import to_number, to_word
+from scoring.facts import to_number, to_word
 from scoring.leakage import find_leaks
 
 #: A column is numeric when so many of its filled values read as numbers.

@@ -9,9 +9,9 @@ from typing import Final
 
 from leads.enums import EngagementKind as Kind
 from leads.enums import Outcome
-from scoring.features.timeline import Timeline
 from scoring.features.words import span
 from scoring.similar import LookAlike
+from scoring.timeline import Timeline
 
 #: The step that each kind of answer shows to have worked.
 WORKED: Final = {

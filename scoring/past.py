@@ -17,7 +17,7 @@ from scoring.catalogue import CATALOGUE
 from scoring.columns import Column, FloatArray, add_extra
 from scoring.features import read
 from scoring.features.learned import Keys, Learned
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines
 from scoring.learning import learn, learn_out_of_fold, number_leads
 
 #: The newest fifth is the holdout; the newest fifth of what is older calibrates.
@@ -128,17 +128,15 @@ def read_past(examples: Sequence[LabelledHistory], min_labels: int, tell: Progre
     labels = np.array([float(example.outcome is Outcome.WON) for example in ended])
     check_labels(labels[list(starts)], min_labels)
     if not canonical:
-        return Past(
-            histories, [{ARRIVAL: CATALOGUE[ARRIVAL].compute(Timeline(history))} for history in histories], (), labels, starts
-        )
+        days = CATALOGUE[ARRIVAL].compute(Timelines(histories))
+        return Past(histories, [{ARRIVAL: day} for day in days], (), labels, starts)
     features: list[dict[str, FieldValue]] = []
     keys: list[Keys] = []
-    for place, history in enumerate(histories):
-        if place % TELL_EVERY == 0:
-            tell(place / len(histories), f"Building features of {len(starts)} leads")
-        row, looked_up = read(history)
-        features.append(row)
-        keys.append(looked_up)
+    for place in range(0, len(histories), TELL_EVERY):
+        tell(place / len(histories), f"Building features of {len(starts)} leads")
+        rows, looked_up = read(histories[place : place + TELL_EVERY])
+        features += rows
+        keys += looked_up
     return Past(histories, features, keys, labels, starts)
 
 

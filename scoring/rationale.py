@@ -11,9 +11,10 @@ from typing import Any, Final
 from leads.fields import NOT_FEATURES, OPEN
 from leads.records import LeadHistory
 from leads.results import Rationale, Score
-from scoring.features.timeline import WRITTEN, Timeline, to_word
+from scoring.facts import to_word
 from scoring.features.words import span
 from scoring.redaction import redact
+from scoring.timeline import WRITTEN, Timeline
 
 ADJUSTMENT_LOW: Final = 0.8
 ADJUSTMENT_HIGH: Final = 1.2

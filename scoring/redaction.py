@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from leads.records import FieldValue
-from scoring.features.timeline import to_word
+from scoring.facts import to_word
 
 # A match begins where a word begins and is bounded, so that a long text without an address is read once and not once a letter.
 EMAIL: Final = re.compile(r"(?<![\w.+'-])[\w.+'-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)

@@ -13,7 +13,7 @@ from scoring import rules
 from scoring.calibration import Calibration
 from scoring.columns import Column, FloatArray, Row, add_extra, only_extra
 from scoring.explain import tell
-from scoring.features import build
+from scoring.features import build_many
 from scoring.tiers import Cuts
 
 if TYPE_CHECKING:
@@ -60,13 +60,14 @@ def score(
     bundle: Bundle | None,
     *,
     reasons: bool = True,
-    known: Sequence[Row] | None = None,
+    rows: Sequence[Row] | None = None,
+    known: Row | None = None,
 ) -> list[Score]:
     """Score each history at its own `as_of`, in the order given.
 
     Rules score when `bundle` is None or when its model did not beat them on its holdout; `Score.source` and `Score.note` say so.
-    With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds. `known` are
-    features of each history that need not be computed again.
+    With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds. `rows` are the
+    features of each history where they are at hand, `known` single features that all of these histories have.
     """
     if not histories:
         return []
@@ -74,9 +75,10 @@ def score(
     scorer: Scorer = model.scorer if model else _RULES
     columns = {column.name: column for column in model.columns} if model else {}
     extra = only_extra(columns.values())
-    learned = model.learned if model else None
-    given = known if known is not None else [None] * len(histories)
-    rows = [add_extra(build(one, learned, have), one, extra) for one, have in zip(histories, given, strict=True)]
+    if rows is None:
+        rows = build_many(histories, model.learned if model else None, known)
+    if extra:
+        rows = [add_extra(row, one, extra) for row, one in zip(rows, histories, strict=True)]
     if reasons:
         parts = scorer.contributions(rows)
         raw = scorer.base + parts.sum(axis=1)
@@ -85,10 +87,8 @@ def score(
         raw = scorer.raw(rows)
     chances = (model.calibration if model else _UNCALIBRATED).probability(raw)
     served = _Served(scorer, columns, model.cuts if model else rules.CUTS, model, _note(bundle))
-    return [
-        served.answer(history, row, float(raw[place]), float(chances[place]), parts[place])
-        for place, (history, row) in enumerate(zip(histories, rows, strict=True))
-    ]
+    each = zip(histories, rows, raw.tolist(), chances.tolist(), parts, strict=True)
+    return [served.answer(*one) for one in each]
 
 
 def _note(bundle: Bundle | None) -> str | None:
@@ -108,14 +108,15 @@ class _Served:
         self.cuts = cuts
         self.note = note
         self.version = model.version if model else rules.VERSION
-        self.weights = {name: column.weight for name, column in columns.items()} or dict.fromkeys(rules.RULES, 1 / len(rules.RULES))
+        weights = {name: column.weight for name, column in columns.items()} or dict.fromkeys(rules.RULES, 1 / len(rules.RULES))
+        self.weights = [(name, weight) for name, weight in weights.items() if weight]
         labels = model.labels if model else 0
         self.trust = labels / (labels + HALF_CONFIDENT_LABELS) if model else RULES_CONFIDENCE
 
     def answer(self, history: LeadHistory, row: Row, raw: float, probability: float, parts: FloatArray) -> Score:
         """One score. `parts` is empty when no reasons are wanted."""
         contributions = dict(zip(self.scorer.names, parts.tolist(), strict=True)) if parts.size else {}
-        known = sum(weight for name, weight in self.weights.items() if row[name] is not None)
+        known = sum([weight for name, weight in self.weights if row[name] is not None])
         return Score(
             as_of=history.as_of,
             probability=probability,
@@ -126,7 +127,7 @@ class _Served:
             source=self.scorer.source,
             base=self.scorer.base,
             raw=raw,
-            reasons=tell(contributions, row, self.columns),
+            reasons=tell(contributions, row, self.columns) if contributions else (),
             contributions=contributions,
             features=row,
             note=self.note,

@@ -15,7 +15,7 @@ from scoring.columns import only_extra
 from scoring.comparison import compare
 from scoring.evaluation import measure
 from scoring.extras import find_leaking
-from scoring.features import read
+from scoring.features import build_many
 from scoring.fitting import Fitted, Plan, fit
 from scoring.past import MIN_LABELS, NotEnough, Past, Progress, check_stretches, read_past
 
@@ -79,7 +79,7 @@ def _measure(fitted: Fitted, holdout: Past) -> dict[str, Any]:
     """Figures of the fitted model and of the rules on the same holdout."""
     holdout = holdout.one_each()
     metrics = measure(fitted.probability(holdout), holdout.labels, fitted.cuts)
-    by_rules = rules.RulesScorer().raw([read(history)[0] for history in holdout.histories])
+    by_rules = rules.RulesScorer().raw(build_many(holdout.histories))
     metrics["rules"] = measure(squash(by_rules), holdout.labels, rules.CUTS)
     metrics["tier_a_reachable"] = fitted.cuts.reachable
     metrics["model"] = fitted.shape.tell()

@@ -16,7 +16,7 @@ from connector.spreadsheets import CsvFile
 from leads.enums import Outcome
 from leads.records import FieldValue, LabelledHistory, LeadHistory
 from scoring.extras import looks_serial
-from scoring.features.timeline import to_number, to_word
+from scoring.facts import to_number, to_word
 
 #: Words for the two outcomes, when nobody says which is which.
 WON_WORDS: Final = frozenset({"1", "1.0", "yes", "y", "true", "t", "won", "closed won", "converted", "success", "customer"})

@@ -11,9 +11,9 @@ from connector.bootstrap import House
 from leads.enums import EngagementKind, Outcome
 from leads.past import PastLook
 from leads.records import FieldValue, LeadHistory
-from scoring.features import build
-from scoring.features.timeline import AWAY, OUTCOME, TOWARDS
+from scoring.features import build_many
 from scoring.landmarks import look_moments
+from scoring.timeline import AWAY, OUTCOME, TOWARDS
 
 log = structlog.get_logger(__name__)
 
@@ -51,9 +51,9 @@ def _looks(histories: list[LeadHistory], outcome: Outcome, ended: datetime) -> I
     """`histories` at each look and, last, at the end."""
     *looks, last = histories
     acts = [(act.kind, act.occurred_at) for act in last.engagements if _is_answer(act.kind) and not act.machine]
-    for history in looks:
+    for history, row in zip(looks, build_many(looks), strict=True):
         after = tuple(act for act in acts if act[1] > history.as_of)[:ACTS_AFTER]
-        features = {name: _cut(value) for name, value in build(history).items()}
+        features = {name: _cut(value) for name, value in row.items()}
         yield PastLook(history.lead_id, history.as_of, outcome, ended, features, after)
 
 

@@ -18,7 +18,7 @@ from connector.storage.spelled import first, rows
 from connector.vault import PersonSeal, Vault
 from leads.enums import EngagementKind, Outcome
 from leads.records import Engagement, FieldValue, LeadHistory
-from scoring.features.timeline import MOST_ACTS
+from scoring.timeline import MOST_ACTS
 
 #: A change as opened: (moment in ms, field → value).
 Change = tuple[int, Mapping[str, FieldValue]]

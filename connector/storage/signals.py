@@ -13,9 +13,9 @@ from connector.clock import from_ms, to_ms
 from connector.storage.db import Database, marks
 from connector.vault import Vault
 from leads.records import FieldValue, Signal
-from scoring.features.domains import FREE
-from scoring.features.market import SCOPES, STALE_DAYS
-from scoring.features.timeline import email_domain, to_word
+from scoring.domains import FREE
+from scoring.facts import email_domain, to_word
+from scoring.feeds import SCOPES, STALE_DAYS
 
 #: Values written or places asked for in one statement.
 TAKEN_AT_ONCE = 500

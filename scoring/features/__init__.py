@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from leads.records import FieldValue, LeadHistory
 from scoring.features import behavioural, consumer, engagement, firmographic, history_rates, market, messages, temporal
 from scoring.features.feature import Feature
 from scoring.features.learned import Keys, Learned
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines
 
 #: Every canonical feature, in a fixed order. `scoring.catalogue` describes them.
 FEATURES: Final[tuple[Feature, ...]] = (
@@ -24,22 +24,46 @@ FEATURES: Final[tuple[Feature, ...]] = (
 )
 
 
-def build(
-    history: LeadHistory, learned: Learned | None = None, live: Mapping[str, FieldValue] | None = None
-) -> dict[str, FieldValue]:
-    """The value of every canonical feature as it stood at `history.as_of`; None where the feature's rule says missing.
+_NAMES: Final = tuple(feature.name for feature in FEATURES)
+_OF_ALL: Final = frozenset(_NAMES)
 
-    Engagements after `as_of` and those flagged `machine` change nothing, nor does the order in which they are held. `learned` is
-    what the asking model learned of the past; without it the features of `history_rates` are missing. `live` are the features of
-    the live layer, where it has them at hand.
+
+def build_many(
+    histories: Sequence[LeadHistory],
+    learned: Learned | None = None,
+    known: Mapping[str, FieldValue] | None = None,
+    wanted: Collection[str] = _OF_ALL,
+) -> list[dict[str, FieldValue]]:
+    """The value of every canonical feature of each lead as it stood at its `as_of`; None where the feature's rule says missing.
+
+    Engagements after `as_of` and those flagged `machine` change nothing, nor does the order in which they are held, nor which other
+    leads are asked for beside. `learned` is what the asking model learned of the past; without it the features of `history_rates`
+    are missing. `known` are features that all of these histories have, at hand already. Those not `wanted` are left missing.
     """
-    line = Timeline(history, learned)
-    if live is None:
-        return {feature.name: feature.compute(line) for feature in FEATURES}
-    return {feature.name: live[feature.name] if feature.name in live else feature.compute(line) for feature in FEATURES}
+    return _rows(Timelines(histories, learned), known or {}, wanted)
 
 
-def read(history: LeadHistory) -> tuple[dict[str, FieldValue], Keys]:
-    """The features without those that training learns, and what of the lead its tables are asked for (see `learned`)."""
-    line = Timeline(history)
-    return {feature.name: feature.compute(line) for feature in FEATURES}, history_rates.keys_of(line)
+def build(
+    history: LeadHistory, learned: Learned | None = None, known: Mapping[str, FieldValue] | None = None
+) -> dict[str, FieldValue]:
+    """The features of one lead."""
+    return build_many([history], learned, known)[0]
+
+
+def read(histories: Sequence[LeadHistory]) -> tuple[list[dict[str, FieldValue]], list[Keys]]:
+    """The features without those that training learns, and what of each lead its tables are asked for (see `learned`)."""
+    lines = Timelines(histories)
+    return _rows(lines, {}, _OF_ALL), history_rates.keys_of(lines)
+
+
+def _rows(lines: Timelines, known: Mapping[str, FieldValue], wanted: Collection[str]) -> list[dict[str, FieldValue]]:
+    missing = [None] * lines.size
+    columns = [
+        [known[feature.name]] * lines.size
+        if feature.name in known
+        else feature.compute(lines)
+        if feature.name in wanted
+        else missing
+        for feature in FEATURES
+    ]
+    return [dict(zip(_NAMES, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from itertools import pairwise
+from functools import lru_cache
 from typing import Final
 
 from leads.enums import EngagementKind as Kind
 from leads.records import Engagement, FieldValue
-from scoring.features.domains import read_kind
+from scoring.domains import read_kind
+from scoring.features.counting import counter
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.live import counter
-from scoring.features.texts import BUDGET, BUYING, mentions
-from scoring.features.timeline import Timeline
+from scoring.features.texts import BUDGET, BUYING
+from scoring.features.timelines import Timelines, Values
 from scoring.features.titles import read_decision_power, read_function, read_seniority
 from scoring.features.words import counted, flag
+from scoring.timeline import DAY_S
 
 #: What each act says about intent, against one page view. Our own starting weights; the model learns what they are worth.
 CONTENT_WEIGHT: Final = {
@@ -49,87 +50,121 @@ def page_of(act: Engagement) -> str:
     return ""
 
 
-def _pages(line: Timeline, days: float) -> list[Engagement]:
-    return [act for act in line.recent(days) if act.kind is Kind.PAGE_VIEWED]
+@lru_cache(maxsize=4096)
+def _sells(page: str) -> bool:
+    return BUYING_PAGE.search(page) is not None
 
 
-def buying_pages_30d(line: Timeline) -> FieldValue:
-    return sum(BUYING_PAGE.search(page_of(act)) is not None for act in _pages(line, 30))
+def _pages(lines: Timelines) -> list[tuple[int, str]]:
+    """(lead, page) of each view of 30 days."""
+    views = lines.of(Kind.PAGE_VIEWED)
+    return lines.once("pages", lambda: [(owner, page_of(act)) for owner, act in views.after(lines.since(30))])  # type: ignore[no-any-return]
 
 
-def distinct_pages_30d(line: Timeline) -> FieldValue:
-    return len({page_of(act).partition("?")[0] for act in _pages(line, 30)})
+def buying_pages_30d(lines: Timelines) -> list[int]:
+    found = [0] * lines.size
+    for owner, page in _pages(lines):
+        found[owner] += _sells(page)
+    return found
 
 
-def visits_30d(line: Timeline) -> FieldValue:
-    times = [act.occurred_at.timestamp() for act in _pages(line, 30)]
-    return int(bool(times)) + sum(later - earlier > VISIT_GAP_S for earlier, later in pairwise(times))
+def distinct_pages_30d(lines: Timelines) -> Values:
+    found = [0] * lines.size
+    for owner, _ in {(owner, page.partition("?")[0]) for owner, page in _pages(lines)}:
+        found[owner] += 1
+    return found
 
 
-def content_weight_30d(line: Timeline) -> FieldValue:
-    return sum(CONTENT_WEIGHT.get(act.kind, 0) for act in line.recent(30))
+def visits_30d(lines: Timelines) -> Values:
+    found, newest = [0] * lines.size, list(lines.since(30))
+    views = lines.of(Kind.PAGE_VIEWED)
+    for owner, at in zip(views.owner, views.at, strict=True):
+        if at > newest[owner]:
+            found[owner] += not found[owner] or at - newest[owner] > VISIT_GAP_S
+            newest[owner] = at
+    return found
 
 
-def proposal_engagement(line: Timeline) -> FieldValue:
-    return len({act.occurred_at.date() for act in line.acts if act.kind is Kind.PROPOSAL_VIEWED})
+def content_weight_30d(lines: Timelines) -> Values:
+    found = [0] * lines.size
+    for kind, weight in CONTENT_WEIGHT.items():
+        for owner, _ in lines.of(kind).after(lines.since(30)):
+            found[owner] += weight
+    return found
 
 
-def interest_decayed(line: Timeline) -> FieldValue:
+def proposal_engagement(lines: Timelines) -> Values:
+    views = lines.of(Kind.PROPOSAL_VIEWED)
+    found = [0] * lines.size
+    for owner, _ in {(owner, at // DAY_S) for owner, at in zip(views.owner, views.at, strict=True)}:
+        found[owner] += 1
+    return found
+
+
+def interest_decayed(lines: Timelines) -> Values:
     """Every act counts 1 when fresh and half as much each week later."""
-    return round(math.fsum(0.5 ** ((line.now - moment) / 86_400.0 / HALF_LIFE_DAYS) for moment in line.act_times), 6)
+    each = zip(lines.now, lines.times, strict=True)
+    return [
+        round(math.fsum([0.5 ** ((now - at) / DAY_S / HALF_LIFE_DAYS) for at in times]), 6) if times else 0.0 for now, times in each
+    ]
 
 
-def engagement_velocity(line: Timeline) -> FieldValue:
+def engagement_velocity(lines: Timelines) -> Values:
     """Acts of the last 7 days against the weekly mean of the 28 days before them: (now + 1) / (before / 4 + 1)."""
-    week = len(line.recent(7))
-    before = len(line.recent(35)) - week
-    return (week + 1) / (before / 4 + 1)
+    each = zip(lines.recently(7), lines.recently(35), strict=True)
+    return [(week + 1) / ((five_weeks - week) / 4 + 1) for week, five_weeks in each]
 
 
-def interaction_frequency(line: Timeline) -> FieldValue:
+def interaction_frequency(lines: Timelines) -> Values:
     """Acts for each week since the first, a first week counting whole."""
-    if not line.acts:
-        return None
-    weeks = max(1.0, (line.now - line.act_times[0]) / (7 * 86_400.0))
-    return len(line.acts) / weeks
+    each = zip(lines.now, lines.times, strict=True)
+    return [len(times) / max(1.0, (now - times[0]) / (7 * DAY_S)) if times else None for now, times in each]
 
 
-def active_days_30d(line: Timeline) -> FieldValue:
-    return len({act.occurred_at.date() for act in line.recent(30)})
+def active_days_30d(lines: Timelines) -> Values:
+    each = zip(lines.times, lines.recent(30), strict=True)
+    return [len({at // DAY_S for at in times[first:]}) if times else 0 for times, first in each]
 
 
-def activity_kinds_30d(line: Timeline) -> FieldValue:
-    return len({act.kind for act in line.recent(30)})
+def activity_kinds_30d(lines: Timelines) -> Values:
+    each = zip(lines.acts, lines.recent(30), strict=True)
+    return [len({act.kind for act in acts[first:]}) if acts else 0 for acts, first in each]
 
 
 HAND_RAISES: Final = (Kind.FORM_SUBMITTED, Kind.MEETING_BOOKED, Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED, Kind.CALL_ANSWERED)
 
 
-def hand_raised_7d(line: Timeline) -> FieldValue:
-    return int(line.count(*HAND_RAISES, days=7) > 0)
+def hand_raised_7d(lines: Timelines) -> Values:
+    return [int(count > 0) for count in lines.count(*HAND_RAISES, days=7)]
 
 
-def ready_to_buy(line: Timeline) -> FieldValue:
+def ready_to_buy(lines: Timelines) -> Values:
     """A sales expert's rule: somebody who decides looked at prices or asked for them."""
-    title = line.word("title")
-    if title is None:
-        return None
-    asked = mentions(BUYING, line.text) or mentions(BUDGET, line.text) or buying_pages_30d(line)
-    return int(read_decision_power(title) >= DECIDER and bool(asked))
+    each = zip(lines.words("title"), lines.texts, buying_pages_30d(lines), strict=True)
+    return [
+        None if title is None else int(read_decision_power(title) >= DECIDER and _asks(text, pages)) for title, text, pages in each
+    ]
 
 
-def gone_quiet(line: Timeline) -> FieldValue:
+def _asks(text: str, pages: int) -> bool:
+    return bool(pages or BUYING.search(text) or BUDGET.search(text))
+
+
+def gone_quiet(lines: Timelines) -> Values:
     """A sales expert's rule: once keen (five acts or more), and not seen for two weeks."""
-    return int(len(line.acts) >= KEEN_ACTS and not line.recent(QUIET_DAYS))
+    each = zip(lines.times, lines.recently(QUIET_DAYS), strict=True)
+    return [int(len(times) >= KEEN_ACTS and not lately) for times, lately in each]
 
 
-def poor_fit(line: Timeline) -> FieldValue:
+def poor_fit(lines: Timelines) -> Values:
     """A sales expert's rule: a throw-away address, a student, or an intern."""
-    title = line.word("title")
-    if title is None and line.email_domain is None:
-        return None
-    throw_away = line.email_domain is not None and read_kind(line.email_domain) == "disposable"
-    return int(throw_away or (title is not None and (read_seniority(title) == 0 or read_function(title) == "study")))
+    each = zip(lines.words("title"), lines.domains, strict=True)
+    return [None if title is None and domain is None else int(_is_no_buyer(title, domain)) for title, domain in each]
+
+
+def _is_no_buyer(title: str | None, domain: str | None) -> bool:
+    throw_away = domain is not None and read_kind(domain) == "disposable"
+    return throw_away or (title is not None and (read_seniority(title) == 0 or read_function(title) == "study"))
 
 
 def _ways_words(value: FieldValue, up: bool) -> str | None:
@@ -178,7 +213,7 @@ def _count(name: str, kinds: tuple[Kind, ...], days: float, meaning: str, words:
 
 def _number(
     name: str,
-    compute: Callable[[Timeline], FieldValue],
+    compute: Callable[[Timelines], Values],
     meaning: str,
     source: str,
     missing: str,

@@ -7,9 +7,10 @@ from statistics import fmean
 from typing import Final
 
 from leads.enums import EngagementKind as Kind
-from leads.records import FieldValue
+from leads.records import Engagement, FieldValue
+from scoring.facts import to_number, to_word
 from scoring.features.feature import Feature, Group
-from scoring.features.timeline import Timeline, to_number, to_word
+from scoring.features.timelines import Timelines, Values
 from scoring.features.words import counted, silent
 
 #: Bounds are the first number that lies above the band.
@@ -19,42 +20,51 @@ AGE: Final = ((18, "under 18"), (25, "18 to 24"), (35, "25 to 34"), (45, "35 to 
 CREDIT: Final = ((580, "poor"), (670, "fair"), (740, "good"), (800, "very good"))
 
 
-def _band(name: str, bands: Sequence[tuple[float, str]], beyond: str) -> Callable[[Timeline], FieldValue]:
+def _band(name: str, bands: Sequence[tuple[float, str]], beyond: str) -> Callable[[Timelines], Values]:
     """A number as its band; a band in the tenant's own words stays as it is, in lower case."""
 
-    def read(line: Timeline) -> FieldValue:
-        number = line.number(name)
-        if number is None:
-            return (line.word(name) or "").lower() or None
-        return next((band for bound, band in bands if number < bound), beyond)
+    def read(number: float | None, word: str | None) -> FieldValue:
+        return word if number is None else next((band for bound, band in bands if number < bound), beyond)
 
-    return read
+    return lambda lines: [read(*one) for one in zip(lines.numbers(name), lines.lowered(name), strict=True)]
 
 
-def _plain(name: str) -> Callable[[Timeline], FieldValue]:
-    return lambda line: (line.word(name) or "").lower() or None
+def _plain(name: str) -> Callable[[Timelines], Values]:
+    return lambda lines: lines.lowered(name)
 
 
-def search_specificity(line: Timeline) -> FieldValue:
+def search_specificity(lines: Timelines) -> Values:
     """Mean number of criteria of the searches of 30 days: told by the source, else the words of the query."""
-    searches = [act for act in line.recent(30) if act.kind is Kind.SEARCHED]
-    told = [to_number(act.properties.get("criteria")) for act in searches]
-    words = [len((to_word(act.properties.get("query")) or "").split()) for act in searches]
-    return fmean(word if number is None else number for number, word in zip(told, words, strict=True)) if searches else None
+    asked: dict[int, list[float]] = {}
+    for owner, act in lines.of(Kind.SEARCHED).after(lines.since(30)):
+        asked.setdefault(owner, []).append(_criteria(act))
+    return [fmean(asked[owner]) if owner in asked else None for owner in range(lines.size)]
 
 
-def listings_compared(line: Timeline) -> FieldValue:
+def _criteria(search: Engagement) -> float:
+    told = to_number(search.properties.get("criteria"))
+    return len((to_word(search.properties.get("query")) or "").split()) if told is None else told
+
+
+def listings_compared(lines: Timelines) -> Values:
     """Different listings among the views of 30 days; a view that does not say which is one of its own."""
-    views = [act for act in line.recent(30) if act.kind is Kind.LISTING_VIEWED]
-    named_ones = {str(act.properties["listing"]) for act in views if act.properties.get("listing")}
-    return len(named_ones) + sum(not act.properties.get("listing") for act in views)
+    found, named = [0] * lines.size, set()
+    for owner, act in lines.of(Kind.LISTING_VIEWED).after(lines.since(30)):
+        listing = act.properties.get("listing")
+        if listing:
+            named.add((owner, str(listing)))
+        else:
+            found[owner] += 1
+    for owner, _ in named:
+        found[owner] += 1
+    return found
 
 
 def _specific_words(value: FieldValue, up: bool) -> str | None:
     return None if value is None else "knows what to look for" if up else "searches without a clear wish"
 
 
-def _who(name: str, compute: Callable[[Timeline], FieldValue], meaning: str) -> Feature:
+def _who(name: str, compute: Callable[[Timelines], Values], meaning: str) -> Feature:
     """A fact about a private person: it may weigh, and is neither told as a reason nor kept in the clear."""
     source, missing = f"facts.{name}", "missing when the field is blank"
     return Feature(name, Group.FIRMOGRAPHIC, "categorical", meaning, source, missing, compute, silent)
@@ -80,7 +90,7 @@ FEATURES: Final = (
         "Listing views in 30 days",
         "engagements: listing_viewed",
         _NEVER,
-        lambda line: line.count(Kind.LISTING_VIEWED, days=30),
+        lambda lines: lines.count(Kind.LISTING_VIEWED, days=30),
         counted("viewed", "listing", "listings", "in 30 days"),
         1,
         "listings",
@@ -104,7 +114,7 @@ FEATURES: Final = (
         "Search frequency: searches in 30 days",
         "engagements: searched",
         _NEVER,
-        lambda line: line.count(Kind.SEARCHED, days=30),
+        lambda lines: lines.count(Kind.SEARCHED, days=30),
         counted("searched", "time", "times", "in 30 days"),
         1,
         "searches",

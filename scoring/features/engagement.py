@@ -9,10 +9,11 @@ from typing import Final, Literal
 
 from leads.enums import EngagementKind as Kind
 from leads.records import FieldValue
+from scoring.features.counting import counter, live_counter
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.live import LIVE, counter
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines, Values, ratio
 from scoring.features.words import bad_count, counted, flag, share, span
+from scoring.live import LIVE
 
 #: An e-mail counts as delivered when the server said so, and as sent when no delivery notice is known.
 SENT: Final = (Kind.EMAIL_DELIVERED, Kind.EMAIL_SENT)
@@ -20,60 +21,60 @@ OUR_MOVES: Final = (Kind.EMAIL_SENT, Kind.EMAIL_DELIVERED, Kind.CALL_MISSED)
 ANSWERS: Final = (Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED, Kind.CALL_ANSWERED, Kind.MEETING_BOOKED)
 
 
-def emails_received(line: Timeline) -> int:
-    """E-mails that reached the lead: the larger of delivered and sent, because sources tell one, the other or both."""
-    return max(line.count(kind) for kind in SENT)
+def emails_received(lines: Timelines) -> list[int]:
+    """E-mails that reached each lead: the larger of delivered and sent, because sources tell one, the other or both."""
+    return lines.once("received", lambda: list(map(max, *(lines.count(kind) for kind in SENT))))  # type: ignore[no-any-return]
 
 
-def _rate(kind: Kind) -> Callable[[Timeline], FieldValue]:
+def _rate(kind: Kind) -> Callable[[Timelines], Values]:
     """Acts of this kind for each e-mail received, at most 1; missing while no e-mail was received."""
 
-    def rate(line: Timeline) -> FieldValue:
-        received = emails_received(line)
-        return min(1.0, line.count(kind) / received) if received else None
+    def rate(lines: Timelines) -> Values:
+        each = zip(lines.count(kind), emails_received(lines), strict=True)
+        return [min(1.0, acts / received) if received else None for acts, received in each]
 
     return rate
 
 
-def unsubscribed(line: Timeline) -> FieldValue:
+def unsubscribed(lines: Timelines) -> Values:
     """1 when the last word on subscription was no."""
-    left, back = line.times(Kind.UNSUBSCRIBED, Kind.SPAM_REPORTED), line.times(Kind.RESUBSCRIBED)
-    return int(bool(left) and (not back or back[-1] < left[-1]))
+    each = zip(lines.last(Kind.UNSUBSCRIBED, Kind.SPAM_REPORTED), lines.last(Kind.RESUBSCRIBED), strict=True)
+    return [int(left > back) for left, back in each]
 
 
-def meeting_attendance(line: Timeline) -> FieldValue:
-    attended, missed = line.count(Kind.MEETING_ATTENDED), line.count(Kind.MEETING_MISSED)
-    return attended / (attended + missed) if attended + missed else None
+def _kept(met: Kind, missed: Kind) -> Callable[[Timelines], Values]:
+    """The share of those met among those met and missed."""
+    return lambda lines: ratio(lines.count(met), lines.count(met, missed))
 
 
-def call_answer_rate(line: Timeline) -> FieldValue:
-    answered, missed = line.count(Kind.CALL_ANSWERED), line.count(Kind.CALL_MISSED)
-    return answered / (answered + missed) if answered + missed else None
-
-
-def response_latency_hours(line: Timeline) -> FieldValue:
+def response_latency_hours(lines: Timelines) -> Values:
     """Median hours from our last move before each answer to that answer."""
-    moves = line.times(*OUR_MOVES)
-    waits = []
-    for answer in line.times(*ANSWERS):
-        place = bisect_left(moves, answer)
-        if place:
-            waits.append((answer - moves[place - 1]) / 3600.0)
-    return median(waits) if waits else None
+    answers, moves = lines.moments(*ANSWERS), lines.moments(*OUR_MOVES)
+    found: list[FieldValue] = [None] * lines.size
+    for owner, times in answers.items():
+        ours = moves.get(owner, ())
+        waits = [(answer - ours[place - 1]) / 3600.0 for answer in times if (place := bisect_left(ours, answer))]
+        if waits:
+            found[owner] = median(waits)
+    return found
 
 
-def unanswered_emails(line: Timeline) -> FieldValue:
+def unanswered_emails(lines: Timelines) -> Values:
     """E-mails received since the last open, click, reply or other act of the lead."""
-    last = line.act_times[-1] if line.acts else float("-inf")
-    return max(sum(moment > last for moment in line.times(kind)) for kind in SENT)
+    last = lines.last_act()
+    found = [[0] * lines.size for _ in SENT]
+    for column, kind in zip(found, SENT, strict=True):
+        for owner, _ in lines.of(kind).after(last):
+            column[owner] += 1
+    return list(map(max, *found))
 
 
-def contact_attempts(line: Timeline) -> FieldValue:
-    return emails_received(line) + line.count(Kind.CALL_ANSWERED, Kind.CALL_MISSED)
+def contact_attempts(lines: Timelines) -> Values:
+    return list(map(int.__add__, emails_received(lines), lines.count(Kind.CALL_ANSWERED, Kind.CALL_MISSED)))
 
 
-def hours_since_reply(line: Timeline) -> FieldValue:
-    return line.hours_since(line.times(Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED))
+def hours_since_reply(lines: Timelines) -> Values:
+    return lines.hours_since(lines.last(Kind.EMAIL_REPLIED, Kind.MESSAGE_RECEIVED))
 
 
 def _latency_words(value: FieldValue, up: bool) -> str | None:
@@ -97,7 +98,7 @@ _ANSWERS_US = Group.ENGAGEMENT
 
 def _feature(
     name: str,
-    compute: Callable[[Timeline], FieldValue],
+    compute: Callable[[Timelines], Values],
     meaning: str,
     source: str,
     missing: str,
@@ -188,7 +189,7 @@ FEATURES: Final = (
     ),
     _feature(
         "emails_received_30d",
-        LIVE["emails_received_30d"],
+        live_counter(LIVE["emails_received_30d"]),
         "E-mails that reached the lead in 30 days",
         "engagements: email_delivered, email_sent",
         _NEVER,
@@ -240,7 +241,7 @@ FEATURES: Final = (
     ),
     _feature(
         "meeting_attendance",
-        meeting_attendance,
+        _kept(Kind.MEETING_ATTENDED, Kind.MEETING_MISSED),
         "Share of meetings attended",
         "engagements: meeting_attended, meeting_missed",
         "missing before the first meeting",
@@ -258,7 +259,7 @@ FEATURES: Final = (
     ),
     _feature(
         "call_answer_rate",
-        call_answer_rate,
+        _kept(Kind.CALL_ANSWERED, Kind.CALL_MISSED),
         "Share of calls answered",
         "engagements: call_answered, call_missed",
         "missing before the first call",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from leads.records import FieldValue
-from scoring.features.domains import ROLES, read_kind
+from scoring.domains import ROLES, read_kind
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines, Values
 from scoring.features.titles import read_decision_power, read_function, read_seniority
 from scoring.features.words import amount, flag, named, silent, table
 
@@ -22,6 +23,9 @@ LARGEST: Final = "enterprise"
 
 SUFFIXES: Final = re.compile(r"\b(inc|ltd|llc|gmbh|ag|corp|co|company|limited|plc|sa|bv|oy|ab|as|srl|spa|group|holding)\b")
 
+#: All but letters and digits.
+ODD: Final = re.compile(r"[^a-z0-9]+")
+
 
 def _fact(name: str, words: Words, meaning: str) -> Feature:
     return Feature(
@@ -31,60 +35,64 @@ def _fact(name: str, words: Words, meaning: str) -> Feature:
         meaning=meaning,
         source=f"facts.{name}",
         missing="missing when the field is blank",
-        compute=lambda line: (line.word(name) or "").lower() or None,
+        compute=lambda lines: lines.lowered(name),
         words=words,
     )
 
 
-def company_maturity(line: Timeline) -> FieldValue:
-    for name, bands in (("employees", BY_PEOPLE), ("revenue", BY_REVENUE)):
-        number = line.number(name)
+def company_maturity(lines: Timelines) -> Values:
+    people, revenue = lines.numbers("employees"), lines.numbers("revenue")
+    return [_size(*numbers) for numbers in zip(people, revenue, strict=True)]
+
+
+def _size(people: float | None, revenue: float | None) -> str | None:
+    for number, bands in ((people, BY_PEOPLE), (revenue, BY_REVENUE)):
         if number is not None and number >= 0:
             return next((band for bound, band in bands if number < bound), LARGEST)
     return None
 
 
-def revenue_per_employee(line: Timeline) -> FieldValue:
-    revenue, people = line.number("revenue"), line.number("employees")
-    return None if revenue is None or people is None or people < 1 else revenue / people
+def revenue_per_employee(lines: Timelines) -> Values:
+    both = zip(lines.numbers("revenue"), lines.numbers("employees"), strict=True)
+    return [None if revenue is None or people is None or people < 1 else revenue / people for revenue, people in both]
 
 
-def title_seniority(line: Timeline) -> FieldValue:
-    title = line.word("title")
-    return None if title is None else read_seniority(title)
+def _of_title(read: Callable[[str], FieldValue]) -> Callable[[Timelines], Values]:
+    return lambda lines: [None if title is None else read(title) for title in lines.words("title")]
 
 
-def title_function(line: Timeline) -> FieldValue:
-    title = line.word("title")
-    return None if title is None else read_function(title)
-
-
-def decision_maker_probability(line: Timeline) -> FieldValue:
+def decision_maker_probability(lines: Timelines) -> Values:
     """The title's chance; in a company of fewer than 20 people half of what is missing to certainty is added."""
-    title = line.word("title")
-    if title is None:
-        return None
-    chance = read_decision_power(title)
-    people = line.number("employees")
+    both = zip(lines.words("title"), lines.numbers("employees"), strict=True)
+    return [None if title is None else _decides(read_decision_power(title), people) for title, people in both]
+
+
+def _decides(chance: float, people: float | None) -> float:
     return chance + (1 - chance) / 2 if people is not None and people < 20 and chance >= 0.1 else chance
 
 
-def email_kind(line: Timeline) -> FieldValue:
-    return None if line.email_domain is None else read_kind(line.email_domain)
+def email_kind(lines: Timelines) -> Values:
+    return [None if domain is None else read_kind(domain) for domain in lines.domains]
 
 
-def role_address(line: Timeline) -> FieldValue:
-    email = line.word("email")
-    return None if email is None else int(email.partition("@")[0].lower() in ROLES)
+def role_address(lines: Timelines) -> Values:
+    return [None if email is None else int(email.partition("@")[0].lower() in ROLES) for email in lines.words("email")]
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", SUFFIXES.sub("", text.lower()))
+    """Letters and digits, without the words that only say what kind of company it is."""
+    low = text.lower()
+    if low.isalnum() and low.isascii():  # one word, as most are
+        return "" if SUFFIXES.fullmatch(low) else low
+    return ODD.sub("", SUFFIXES.sub("", low))
 
 
-def email_company_match(line: Timeline) -> FieldValue:
+def email_company_match(lines: Timelines) -> Values:
     """1 when the domain's name and the company's name or website agree."""
-    domain, company, website = line.email_domain, line.word("company"), line.word("website")
+    return [_matches(*one) for one in zip(lines.domains, lines.words("company"), lines.words("website"), strict=True)]
+
+
+def _matches(domain: str | None, company: str | None, website: str | None) -> int | None:
     if domain is None or (company is None and website is None):
         return None
     if website is not None and domain in website.lower():
@@ -93,27 +101,28 @@ def email_company_match(line: Timeline) -> FieldValue:
     return int(len(label) > 2 and len(name) > 2 and (label in name or name in label))
 
 
-def email_name_match(line: Timeline) -> FieldValue:
+def email_name_match(lines: Timelines) -> Values:
     """1 when the address carries the person's first or last name."""
-    email = line.word("email")
-    names = [_plain(name) for name in (line.word("first_name"), line.word("last_name")) if name]
-    if email is None or not names:
-        return None
+    each = zip(lines.words("email"), lines.words("first_name"), lines.words("last_name"), strict=True)
+    return [None if email is None or not (first or last) else _carries(email, first, last) for email, first, last in each]
+
+
+def _carries(email: str, *names: str | None) -> int:
     local = _plain(email.partition("@")[0])
-    return int(any(len(name) > 1 and name in local for name in names))
+    return int(any(len(plain) > 1 and plain in local for name in names if name and (plain := _plain(name))))
 
 
-def profile_completeness(line: Timeline) -> FieldValue:
-    return sum(line.word(name) is not None for name in PROFILE) / len(PROFILE)
+def profile_completeness(lines: Timelines) -> Values:
+    filled = zip(*(lines.words(name) for name in PROFILE), strict=True)
+    return [(len(PROFILE) - words.count(None)) / len(PROFILE) for words in filled]
 
 
-def has_phone(line: Timeline) -> FieldValue:
-    return int(line.word("phone") is not None)
+def has_phone(lines: Timelines) -> Values:
+    return [int(phone is not None) for phone in lines.words("phone")]
 
 
-def email_consent(line: Timeline) -> FieldValue:
-    word = (line.word("email_consent") or "").lower()
-    return word if word in ("yes", "no") else None
+def email_consent(lines: Timelines) -> Values:
+    return [word if word in ("yes", "no") else None for word in lines.lowered("email_consent")]
 
 
 def _completeness_words(value: FieldValue, up: bool) -> str | None:
@@ -166,7 +175,7 @@ FEATURES: Final = (
         "Head count of the company",
         "facts.employees",
         _BLANK,
-        lambda line: line.number("employees"),
+        lambda lines: lines.numbers("employees"),
         amount("company has about {} people"),
         topic="company size",
     ),
@@ -177,7 +186,7 @@ FEATURES: Final = (
         "Yearly revenue of the company, in the tenant's currency",
         "facts.revenue",
         _BLANK,
-        lambda line: line.number("revenue"),
+        lambda lines: lines.numbers("revenue"),
         amount("company earns about {} a year"),
         topic="company size",
     ),
@@ -210,7 +219,7 @@ FEATURES: Final = (
         "Seniority of the job title, 0 intern to 5 chief or owner",
         "facts.title",
         _BLANK,
-        title_seniority,
+        _of_title(read_seniority),
         _seniority_words,
         better=1,
         topic="title",
@@ -222,7 +231,7 @@ FEATURES: Final = (
         "Line of work of the job title",
         "facts.title",
         _BLANK,
-        title_function,
+        _of_title(read_function),
         table(FUNCTION_WORDS),
     ),
     Feature(

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
 from typing import Final
 
 from leads.records import FieldValue
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.learned import Keys
+from scoring.features.learned import Keys, Learned
 from scoring.features.temporal import TWO_YEARS
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines, Values
 from scoring.features.words import share, silent
 
 
-def keys_of(line: Timeline) -> Keys:
-    """What of this lead the learned tables are asked for."""
-    region = line.word("region") or line.word("country")
-    return Keys(
-        industry=(line.word("industry") or "").lower() or None,
-        region=region.lower() if region else None,
-        month=str(line.as_of.astimezone(UTC).month),
-        text=line.text,
-    )
+def keys_of(lines: Timelines) -> list[Keys]:
+    """What of each lead the learned tables are asked for."""
+    regions = [region or country for region, country in zip(lines.lowered("region"), lines.lowered("country"), strict=True)]
+    months = [str(history.as_of.astimezone(UTC).month) for history in lines.histories]
+    return [Keys(*one) for one in zip(lines.lowered("industry"), regions, months, lines.texts, strict=True)]
+
+
+def _asked(ask: Callable[[Learned, Keys], FieldValue]) -> Callable[[Timelines], Values]:
+    """What the learned tables answer for each lead; missing before the first model."""
+
+    def read(lines: Timelines) -> Values:
+        learned = lines.learned
+        if learned is None:
+            return [None] * lines.size
+        return [ask(learned, keys) for keys in lines.once("keys", lambda: keys_of(lines))]
+
+    return read
 
 
 def _learned(name: str, group: Group, meaning: str, source: str, missing: str, words: Words, needs_days: int = 0) -> Feature:
@@ -32,15 +41,11 @@ def _learned(name: str, group: Group, meaning: str, source: str, missing: str, w
         meaning=meaning,
         source=source,
         missing=f"missing before the first model, and {missing}",
-        compute=lambda line: _value(line, name),
+        compute=_asked(lambda learned, keys: learned.value(name, keys)),
         words=words,
         better=1,
         needs_days=needs_days,
     )
-
-
-def _value(line: Timeline, name: str) -> FieldValue:
-    return line.learned_values(keys_of)[name]
 
 
 def _intent_words(value: FieldValue, up: bool) -> str | None:

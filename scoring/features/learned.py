@@ -19,6 +19,9 @@ PRIOR_LEADS: Final = 20.0
 #: Words are letters alone: numbers and addresses name people, and say nothing of the next one.
 WORD: Final = re.compile(r"[^\W\d_]{2,}")
 ROUND: Final = 6
+#: The learned features: those of a table, each a field of `Keys`, and the one of the words.
+TABLES: Final = {"industry_conversion": "industry", "region_conversion": "region", "seasonal_intent": "month"}
+INTENT: Final = "message_intent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,14 @@ class Learned:
         """What the words say; None when nothing was written or no words were learned."""
         return self.words.chance(text) if text and self.words is not None else None
 
+    def value(self, name: str, keys: Keys) -> FieldValue:
+        """One learned feature of a lead."""
+        table = TABLES.get(name)
+        return self.intent(keys.text) if table is None else self.rate(table, getattr(keys, table))
+
     def values(self, keys: Keys) -> dict[str, FieldValue]:
         """The learned features of a lead, by name."""
-        return {
-            "industry_conversion": self.rate("industry", keys.industry),
-            "region_conversion": self.rate("region", keys.region),
-            "seasonal_intent": self.rate("month", keys.month),
-            "message_intent": self.intent(keys.text),
-        }
+        return {name: self.value(name, keys) for name in (*TABLES, INTENT)}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the bundle; `from_json` reads them back bit for bit."""

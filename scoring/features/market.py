@@ -5,44 +5,54 @@ The values come dated, through the feed port of the connector; a feature sees no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from leads.records import FieldValue, Signal
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.timeline import DAY_S, Timeline
+from scoring.features.timelines import Timelines, Values
+from scoring.feeds import SCOPES, STALE_DAYS
+from scoring.timeline import DAY_S
 
 #: Names of series that features read; a feed may carry others, which are kept and not read.
 MARKET, PRICES, DEVELOPMENT, THIRD_PARTY = "market_index", "area_prices", "area_development", "intent"
-#: From the nearest to the lead to the farthest: where two scopes tell the same series, the nearer one counts.
-SCOPES: Final = ("domain", "area", "region", "country", "industry", "everywhere")
 QUARTER_DAYS: Final = 91
 YEAR_DAYS: Final = 365
-#: A value older than this says nothing of today.
-STALE_DAYS: Final = 400
 
 
-def _series(line: Timeline, name: str) -> list[Signal]:
+def _each(read: Callable[[Sequence[Signal], float], FieldValue], without: FieldValue = None) -> Callable[[Timelines], Values]:
+    """What `read` finds in the signals of each lead, given the moment; leads without signals have `without`."""
+    return lambda lines: [read(signals, now) if signals else without for signals, now in zip(lines.signals, lines.now, strict=True)]
+
+
+def _series(signals: Sequence[Signal], now: float, name: str) -> list[Signal]:
     """The values of the nearest scope that has any, oldest first, none stale."""
-    found = [signal for signal in line.signals if signal.name == name and signal.at.timestamp() > line.now - STALE_DAYS * DAY_S]
+    found = [signal for signal in signals if signal.name == name and signal.at.timestamp() > now - STALE_DAYS * DAY_S]
     nearest = min((SCOPES.index(signal.scope) for signal in found if signal.scope in SCOPES), default=None)
     return [] if nearest is None else [signal for signal in found if signal.scope == SCOPES[nearest]]
 
 
-def _change(line: Timeline, name: str, days: int) -> FieldValue:
+def _change(name: str, days: int) -> Callable[[Timelines], Values]:
     """The newest value against the newest one that is at least `days` older, as a share; None without both."""
-    series = _series(line, name)
-    before = [signal.value for signal in series if signal.at.timestamp() <= series[-1].at.timestamp() - days * DAY_S]
-    return round(series[-1].value / before[-1] - 1, 6) if before and before[-1] else None
+
+    def read(signals: Sequence[Signal], now: float) -> FieldValue:
+        series = _series(signals, now, name)
+        before = [signal.value for signal in series if signal.at.timestamp() <= series[-1].at.timestamp() - days * DAY_S]
+        return round(series[-1].value / before[-1] - 1, 6) if before and before[-1] else None
+
+    return _each(read)
 
 
-def _newest(line: Timeline, name: str) -> FieldValue:
-    series = _series(line, name)
-    return series[-1].value if series else None
+def _newest(name: str) -> Callable[[Timelines], Values]:
+    def read(signals: Sequence[Signal], now: float) -> FieldValue:
+        series = _series(signals, now, name)
+        return series[-1].value if series else None
+
+    return _each(read)
 
 
-def third_party_signals_90d(line: Timeline) -> FieldValue:
-    since = line.now - 90 * DAY_S
-    return sum(signal.name == THIRD_PARTY and signal.at.timestamp() > since for signal in line.signals)
+def _told_of(signals: Sequence[Signal], now: float) -> FieldValue:
+    return sum(signal.name == THIRD_PARTY and signal.at.timestamp() > now - 90 * DAY_S for signal in signals)
 
 
 def _trend(rises: str, falls: str) -> Words:
@@ -70,7 +80,7 @@ FEATURES: Final = (
         "Market context: change of the market index of the lead's industry or country in a quarter, as a share",
         f"{_FEED}: {MARKET}",
         "missing without an index of both ends of the quarter",
-        lambda line: _change(line, MARKET, QUARTER_DAYS),
+        _change(MARKET, QUARTER_DAYS),
         _trend("its market has grown by", "its market has shrunk by"),
         1,
     ),
@@ -81,7 +91,7 @@ FEATURES: Final = (
         "Area price trend: change of prices in the lead's area in a year, as a share",
         f"{_FEED}: {PRICES}",
         "missing without prices of both ends of the year",
-        lambda line: _change(line, PRICES, YEAR_DAYS),
+        _change(PRICES, YEAR_DAYS),
         _trend("prices in the area have risen by", "prices in the area have fallen by"),
     ),
     Feature(
@@ -91,7 +101,7 @@ FEATURES: Final = (
         "Area development: the newest development index of the lead's area",
         f"{_FEED}: {DEVELOPMENT}",
         "missing without an index of the area",
-        lambda line: _newest(line, DEVELOPMENT),
+        _newest(DEVELOPMENT),
         lambda value, up: None if value is None else "the area is being developed" if up else "little is built in the area",
         1,
     ),
@@ -102,7 +112,7 @@ FEATURES: Final = (
         "Third-party signals: the newest intent that another source tells of the lead's company",
         f"{_FEED}: {THIRD_PARTY}",
         "missing when no source tells of the company",
-        lambda line: _newest(line, THIRD_PARTY),
+        _newest(THIRD_PARTY),
         lambda value, up: "other sources see interest to buy" if up else None,
         1,
         "third party",
@@ -114,7 +124,7 @@ FEATURES: Final = (
         "Third-party signals about the lead's company in 90 days",
         f"{_FEED}: {THIRD_PARTY}",
         "never missing: no signal is 0",
-        third_party_signals_90d,
+        _each(_told_of, 0),
         _signals_words,
         1,
         "third party",

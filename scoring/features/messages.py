@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from leads.enums import EngagementKind as Kind
 from leads.records import FieldValue
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.texts import BUDGET, BUYING, LINK, OBJECTION, URGENCY, mentions
-from scoring.features.timeline import Timeline
+from scoring.features.texts import BUDGET, BUYING, LINK, OBJECTION, URGENCY
+from scoring.features.timelines import Timelines, Values
 from scoring.features.words import bad_count, flag, silent
 
 #: A message of so many words was written with care.
@@ -20,34 +21,39 @@ COMES_BACK: Final = frozenset(
 )
 
 
-def message_length(line: Timeline) -> FieldValue:
-    return len(line.text.split()) if line.text else None
+def _raised(lines: Timelines) -> list[list[float]]:
+    """When each dated message of each lead with an objection was written."""
+    each = zip(lines.acts, lines.times, strict=True)
+    return [
+        [at for act, at in zip(acts, times, strict=True) if act.text and OBJECTION.search(act.text.lower())] if acts else []
+        for acts, times in each
+    ]
 
 
-def message_questions(line: Timeline) -> FieldValue:
-    return line.text.count("?") if line.text else None
-
-
-def _raised(line: Timeline) -> list[float]:
-    """When each dated message with an objection was written."""
-    return [act.occurred_at.timestamp() for act in line.acts if act.text and OBJECTION.search(act.text.lower())]
-
-
-def objections_raised(line: Timeline) -> FieldValue:
+def objections_raised(lines: Timelines) -> Values:
     """Messages with an objection, the form's undated one among them."""
-    if not line.text:
-        return None
-    return len(_raised(line)) + int(OBJECTION.search((line.word("message") or "").lower()) is not None)
+    undated = [bool(message and OBJECTION.search(message)) for message in lines.lowered("message")]
+    each = zip(lines.texts, lines.once("objections", lambda: _raised(lines)), undated, strict=True)
+    return [len(dated) + form if text else None for text, dated, form in each]
 
 
-def objections_resolved(line: Timeline) -> FieldValue:
+def objections_resolved(lines: Timelines) -> Values:
     """Dated objections after which the lead came back by an act of COMES_BACK, before it raised another."""
-    raised = _raised(line)
-    if not raised:
-        return None
-    back = [act.occurred_at.timestamp() for act in line.acts if act.kind in COMES_BACK]
+    back = lines.moments(*COMES_BACK)
+    return [
+        _answered(dated, back.get(owner, ())) if dated else None
+        for owner, dated in enumerate(lines.once("objections", lambda: _raised(lines)))
+    ]
+
+
+def _answered(raised: Sequence[float], back: Sequence[float]) -> int:
     ends = [*raised[1:], float("inf")]
     return sum(any(start < moment < end for moment in back) for start, end in zip(raised, ends, strict=True))
+
+
+def _mentions(pattern: re.Pattern[str]) -> Callable[[Timelines], Values]:
+    """1 or 0 for whether the lead's text holds the pattern; None where nothing was written."""
+    return lambda lines: lines.of_texts(lambda text: int(pattern.search(text) is not None))
 
 
 def _length_words(value: FieldValue, up: bool) -> str | None:
@@ -60,7 +66,7 @@ _SILENT = "missing when the lead wrote nothing"
 
 def _number(
     name: str,
-    compute: Callable[[Timeline], FieldValue],
+    compute: Callable[[Timelines], Values],
     meaning: str,
     words: Words,
     better: Literal[-1, 0, 1] = 1,
@@ -71,17 +77,29 @@ def _number(
 
 
 FEATURES: Final = (
-    _number("message_length", message_length, "Words the lead wrote, newest 2,000 characters", _length_words, 0),
-    _number("message_questions", message_questions, "Question marks in what the lead wrote", silent, 0),
+    _number(
+        "message_length",
+        lambda lines: lines.of_texts(lambda text: len(text.split())),
+        "Words the lead wrote, newest 2,000 characters",
+        _length_words,
+        0,
+    ),
+    _number(
+        "message_questions",
+        lambda lines: lines.of_texts(lambda text: text.count("?")),
+        "Question marks in what the lead wrote",
+        silent,
+        0,
+    ),
     _number(
         "budget_mention",
-        lambda line: mentions(BUDGET, line.text),
+        _mentions(BUDGET),
         "1 when price or budget is mentioned",
         flag("mentioned price or budget"),
     ),
     _number(
         "objection_mention",
-        lambda line: mentions(OBJECTION, line.text),
+        _mentions(OBJECTION),
         "1 when an objection is raised",
         flag("raised an objection"),
         -1,
@@ -107,19 +125,19 @@ FEATURES: Final = (
     ),
     _number(
         "urgency_mention",
-        lambda line: mentions(URGENCY, line.text),
+        _mentions(URGENCY),
         "1 when the lead is in a hurry",
         flag("is in a hurry, by the message"),
     ),
     _number(
         "buying_mention",
-        lambda line: mentions(BUYING, line.text),
+        _mentions(BUYING),
         "1 when a demo, trial, purchase or call is asked for",
         flag("asked for a demo, a trial or a call"),
     ),
     _number(
         "message_links",
-        lambda line: len(LINK.findall(line.text)) if line.text else None,
+        lambda lines: lines.of_texts(lambda text: len(LINK.findall(text))),
         "Web addresses in what the lead wrote",
         bad_count("pasted", "link", "links", "into the message"),
         -1,

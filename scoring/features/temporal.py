@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 
 from leads.records import FieldValue
 from scoring.features.feature import Feature, Group, Words
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines, Values
 from scoring.features.words import flag, silent, span
+from scoring.timeline import DAY_S, HOUR_S
 
 #: The age at which a lead's freshness has fallen to 1/e.
 AGE_SCALE_DAYS: Final = 30.0
@@ -22,51 +23,78 @@ FOUR_QUARTERS: Final = 365
 OFFICE_HOURS: Final = range(8, 18)
 
 
-def lead_age_days(line: Timeline) -> FieldValue:
+def lead_age_days(lines: Timelines) -> list[float]:
     """Days since creation; 0 when the clock of the source runs ahead of ours."""
-    return max(0.0, (line.as_of - line.created_at).total_seconds() / 86_400.0)
+    return [max(0.0, (now - created) / DAY_S) for now, created in zip(lines.now, lines.created, strict=True)]
 
 
-def lead_freshness(line: Timeline) -> FieldValue:
-    age = max(0.0, (line.as_of - line.created_at).total_seconds() / 86_400.0)
-    return round(math.exp(-age / AGE_SCALE_DAYS), 9)
+def lead_freshness(lines: Timelines) -> Values:
+    return [round(math.exp(-age / AGE_SCALE_DAYS), 9) for age in lead_age_days(lines)]
 
 
-def first_act_delay_hours(line: Timeline) -> FieldValue:
+def first_act_delay_hours(lines: Timelines) -> Values:
     """Hours from creation to the first act; negative when the person acted before becoming a lead."""
-    return (line.act_times[0] - line.created_at.timestamp()) / 3600.0 if line.acts else None
+    each = zip(lines.times, lines.created, strict=True)
+    return [(times[0] - created) / 3600.0 if times else None for times, created in each]
 
 
-def silence_ratio(line: Timeline) -> FieldValue:
+def silence_ratio(lines: Timelines) -> Values:
     """The present silence against the mean gap between acts; needs two acts at different moments."""
-    if len(line.acts) < 2 or line.act_times[-1] == line.act_times[0]:
-        return None
-    mean_gap = (line.act_times[-1] - line.act_times[0]) / (len(line.acts) - 1)
-    return (line.now - line.act_times[-1]) / mean_gap
+    return [
+        (now - times[-1]) / ((times[-1] - times[0]) / (len(times) - 1)) if len(times) > 1 and times[-1] > times[0] else None
+        for now, times in zip(lines.now, lines.times, strict=True)
+    ]
 
 
-def quarter_end_days(line: Timeline) -> FieldValue:
+def _months(lines: Timelines) -> Values:
+    return [history.as_of.astimezone(UTC).month for history in lines.histories]
+
+
+def quarter_end_days(lines: Timelines) -> Values:
     """Whole days from `as_of` to the last day of its calendar quarter."""
-    today = line.as_of.astimezone(UTC).date()
+    return [_to_quarter_end(history.as_of.astimezone(UTC).date()) for history in lines.histories]
+
+
+@lru_cache(maxsize=64)
+def _to_quarter_end(today: date) -> int:
     month = (today.month - 1) // 3 * 3 + 3
     next_first = date(today.year + month // 12, month % 12 + 1, 1)
     return (next_first - timedelta(days=1) - today).days
 
 
-def preferred_hour(line: Timeline) -> FieldValue:
+def _hour(moment: float) -> int:
+    """The clock hour, 0 to 23."""
+    return int(moment // HOUR_S) % 24
+
+
+def _weekday(moment: float) -> int:
+    """The weekday, Monday 0; 1 January 1970 was a Thursday."""
+    return (int(moment // DAY_S) + 3) % 7
+
+
+def preferred_hour(lines: Timelines) -> Values:
     """The hour in which the lead acts most; the earlier one when two are equal."""
-    if not line.acts:
-        return None
-    hours = Counter(act.occurred_at.astimezone(UTC).hour for act in line.acts)
-    return min(hours, key=lambda hour: (-hours[hour], hour))
+    return [_most_frequent(hours) if hours else None for hours in _hours(lines)]
 
 
-def office_hours_share(line: Timeline) -> FieldValue:
+def _hours(lines: Timelines) -> list[list[int]]:
+    """The clock hour of each act."""
+    return lines.once("hours of acts", lambda: [[int(at // HOUR_S) % 24 for at in times] for times in lines.times])  # type: ignore[no-any-return]
+
+
+def _most_frequent(hours: list[int]) -> int:
+    different = set(hours)
+    return hours[0] if len(different) == 1 else max(sorted(different), key=hours.count)
+
+
+def office_hours_share(lines: Timelines) -> Values:
     """Share of acts on working days from 8 to 18."""
-    if not line.acts:
-        return None
-    moments = [act.occurred_at.astimezone(UTC) for act in line.acts]
-    return sum(moment.weekday() < 5 and moment.hour in OFFICE_HOURS for moment in moments) / len(moments)
+    return [
+        sum([hour in OFFICE_HOURS and (at // DAY_S + 3) % 7 < 5 for hour, at in zip(hours, times, strict=True)]) / len(times)
+        if times
+        else None
+        for hours, times in zip(_hours(lines), lines.times, strict=True)
+    ]
 
 
 def _recency_words(value: FieldValue, up: bool) -> str | None:
@@ -94,7 +122,7 @@ _WHEN = Group.TEMPORAL
 
 def _feature(
     name: str,
-    compute: Callable[[Timeline], FieldValue],
+    compute: Callable[[Timelines], Values],
     meaning: str,
     source: str,
     missing: str,
@@ -112,7 +140,7 @@ _CREATED = "created_at"
 FEATURES: Final = (
     _feature(
         "hours_since_act",
-        lambda line: line.hours_since(line.act_times),
+        lambda lines: lines.hours_since(lines.last_act()),
         "Hours since the last act",
         _ACTS,
         "missing without an act",
@@ -122,7 +150,7 @@ FEATURES: Final = (
     ),
     _feature(
         "created_day",
-        lambda line: round(line.created_at.timestamp() / 86_400.0, 6),
+        lambda lines: [round(created / DAY_S, 6) for created in lines.created],
         "Day of creation, in days since 1970: how conversion changes with time (used where that is measurably better)",
         _CREATED,
         "never missing",
@@ -158,11 +186,16 @@ FEATURES: Final = (
         "recency",
     ),
     _feature(
-        "created_hour", lambda line: line.created_at.astimezone(UTC).hour, "Hour of creation", _CREATED, "never missing", silent
+        "created_hour",
+        lambda lines: [_hour(created) for created in lines.created],
+        "Hour of creation",
+        _CREATED,
+        "never missing",
+        silent,
     ),
     _feature(
         "created_weekday",
-        lambda line: line.created_at.astimezone(UTC).weekday(),
+        lambda lines: [_weekday(created) for created in lines.created],
         "Weekday of creation, Monday 0",
         _CREATED,
         "never missing",
@@ -170,7 +203,7 @@ FEATURES: Final = (
     ),
     _feature(
         "created_weekend",
-        lambda line: int(line.created_at.astimezone(UTC).weekday() >= 5),
+        lambda lines: [int(_weekday(created) >= 5) for created in lines.created],
         "1 when created on a weekend",
         _CREATED,
         "never missing",
@@ -178,7 +211,7 @@ FEATURES: Final = (
     ),
     _feature(
         "season_month",
-        lambda line: line.as_of.astimezone(UTC).month,
+        _months,
         "Month of the year, for seasons",
         "as_of",
         "never missing",

@@ -24,8 +24,3 @@ BUYING: Final = re.compile(
 
 #: A line made of a web address is what spam looks like; people asking for a quote seldom paste three of them.
 LINK: Final = re.compile(r"https?://|www\.")
-
-
-def mentions(pattern: re.Pattern[str], text: str) -> int | None:
-    """1 or 0 for whether the text holds the pattern; None when nothing was written."""
-    return int(pattern.search(text) is not None) if text else None

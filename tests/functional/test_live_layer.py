@@ -12,7 +12,7 @@ import redis
 from connector.live import LIFE_S, LiveLayer
 from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind
-from scoring.features.live import LIVE
+from scoring.live import LIVE
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
 
 PREFIX = "test-live-layer:"

@@ -62,7 +62,7 @@ def test_every_feature_varies_in_the_demos_history(tmp_path: Path) -> None:
         histories += looks
         labels += [float(outcome is Outcome.WON)] * len(looks)
     house.close()
-    keys = [read(history)[1] for history in histories]
+    keys = read(histories)[1]
     learned = learn(keys, np.array(labels), np.ones(len(labels)), [history.lead_id for history in histories])
     values: dict[str, set[FieldValue]] = defaultdict(set)
     for history in histories:

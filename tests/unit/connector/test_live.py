@@ -14,8 +14,8 @@ from connector.testing import NOON
 from leads.enums import EngagementKind
 from leads.records import Engagement, EngagementEvent, LeadHistory
 from scoring.features import build
-from scoring.features.live import LIVE
-from scoring.features.timeline import MOST_ACTS
+from scoring.live import LIVE
+from scoring.timeline import MOST_ACTS
 
 K = EngagementKind
 #: (kind, minutes before NOON, made by a machine)

@@ -14,11 +14,12 @@ from leads.enums import EngagementKind
 from leads.fields import NOT_FEATURES
 from leads.records import Engagement, FieldValue, LeadHistory, Signal
 from scoring.catalogue import CATALOGUE, render_catalogue
-from scoring.features import FEATURES, build
+from scoring.features import FEATURES, build, build_many
 from scoring.features.feature import Group
 from scoring.features.learned import Learned, WordModel
-from scoring.features.live import LIVE, Buckets, live_values
-from scoring.features.timeline import Timeline
+from scoring.features.timelines import Timelines
+from scoring.live import LIVE, Buckets, live_values
+from scoring.timeline import MOST_ACTS, Timeline
 from tests.unit.scoring.examples import NOW, K, act, lead, viewed
 
 WROTE = act(
@@ -339,6 +340,35 @@ def test_replayed_history_gives_bit_equal_features(acts: list[Engagement], rando
     features = build(replace(lead(), engagements=tuple(acts)))
     assert repr(build(replace(lead(), engagements=tuple(shuffled)))) == repr(features)
     assert repr(build(replace(lead(), engagements=tuple(past)))) == repr(features)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    many=st.lists(
+        st.tuples(ACTS, st.sampled_from([{}, {"title": "CFO", "message": "demo please"}, {"email": "a@b.edu"}])), max_size=6
+    )
+)
+def test_a_lead_has_the_same_features_alone_and_among_others(many: list[tuple[list[Engagement], dict[str, FieldValue]]]) -> None:
+    leads = [replace(lead(**facts), lead_id=place, engagements=tuple(acts)) for place, (acts, facts) in enumerate(many)]
+    assert [repr(row) for row in build_many(leads, LEARNED)] == [repr(build(one, LEARNED)) for one in leads]
+
+
+@settings(deadline=None, max_examples=100)
+@given(acts=ACTS)
+def test_one_lead_is_read_as_features_read_it(acts: list[Engagement]) -> None:
+    history = replace(lead(), engagements=tuple(acts))
+    line, lines = Timeline(history), Timelines([history])
+    assert line.acts == lines.acts[0]
+    for kind in EngagementKind:
+        assert line.times(kind) == lines.moments(kind).get(0, [])
+        assert line.count(kind, days=7) == lines.count(kind, days=7)[0]
+
+
+def test_the_newest_thousand_acts_are_looked_at() -> None:
+    many = [viewed("/a", 1, minute) for minute in range(MOST_ACTS + 5)]
+    old = act(K.MEETING_BOOKED, 3)
+    assert build(lead(old, *many))["meetings_booked_30d"] == 0
+    assert build(lead(*many))["page_views_7d"] == MOST_ACTS
 
 
 @settings(deadline=None, max_examples=150)

@@ -22,11 +22,11 @@ from scoring.columns import add_extra, only_extra
 from scoring.counterfactual import STEPS, find_lift
 from scoring.ensemble import EnsembleScorer, SegmentScorer
 from scoring.features import build
-from scoring.features.timeline import Timeline
 from scoring.linear import LinearScorer
 from scoring.next_step import best_time, recommend
 from scoring.scorer import score
 from scoring.similar import LookAlike, PastLeads, weigh
+from scoring.timeline import Timeline
 from tests.unit.scoring.examples import NOW, K, act, lead
 
 

@@ -14,7 +14,7 @@ from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind
 from leads.records import EngagementEvent, FieldValue, LeadChange
 from scoring.features import build
-from scoring.features.timeline import MOST_ACTS
+from scoring.timeline import MOST_ACTS
 
 
 @pytest.fixture
