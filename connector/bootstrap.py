@@ -17,9 +17,10 @@ from connector.embedded import url as embedded_url
 from connector.errors import Configuration
 from connector.live import LiveLayer
 from connector.models.shelf import ModelShelf
+from connector.playbooks.shelf import PlaybookShelf
 from connector.policies import PolicyShelf
-from connector.ports import Adapter, ClientContext, CrmClient, RateBudget, Receiver
-from connector.queue import Doorbell, make_broker
+from connector.ports import Adapter, ClientContext, CrmClient, Enroller, EnrollingAdapter, RateBudget, Receiver
+from connector.queue import SMTP, Doorbell, make_broker, webhook_destination
 from connector.registry import adapter as find_adapter
 from connector.registry import adapters
 from connector.rep_fits import RepFits
@@ -45,6 +46,7 @@ from connector.storage.model_versions import ModelVersions
 from connector.storage.namesakes import Namesakes
 from connector.storage.newcomers import Newcomers
 from connector.storage.past_looks import PastLooks
+from connector.storage.playbooks import PlaybookRows
 from connector.storage.policies import Policies
 from connector.storage.privacy import Privacy
 from connector.storage.reps import Reps
@@ -79,6 +81,7 @@ class House:
     chance: random.Random
     _receivers: dict[str, Receiver] = field(default_factory=dict)
     _clients: dict[str, CrmClient | None] = field(default_factory=dict)
+    _enrollers: dict[str, Enroller] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         db, vault, clock = self.db, self.vault, self.clock
@@ -105,6 +108,8 @@ class House:
         self.waiting = WaitingList(db, clock)
         self.timers = Timers(db, clock)
         self.policies = Policies(db, clock)
+        self.playbooks = PlaybookRows(db, clock)
+        self.playbook_shelf = PlaybookShelf(self.playbooks, clock)
         self.tier_skills = TierSkills(self.decisions, clock)
         self.lessons = Lessons(db, self.decisions)
         self.reps = Reps(db, vault, clock)
@@ -198,6 +203,26 @@ class House:
     def crm_connections(self) -> list[str]:
         """Names of the connections that are CRMs."""
         return [name for name in self.settings.connections if self.adapter(name).kind == "crm"]
+
+    def tools(self) -> list[str]:
+        """Names of the connections in whose sequences people can be enrolled: those that have the token for it."""
+        connections = self.settings.connections.items()
+        return [name for name, one in connections if one.token and isinstance(self.adapter(name), EnrollingAdapter)]
+
+    def enroller(self, name: str) -> Enroller:
+        """The part of a connection that enrols people, built once. Raises `Configuration` when it has none."""
+        if name not in self._enrollers:
+            adapter = self.adapter(name)
+            if not isinstance(adapter, EnrollingAdapter):
+                raise Configuration(f"{adapter.title} enrols nobody in sequences.")
+            context = ClientContext(connection=name, budget=self.budget, clock=self.clock, token_store=self.cells)
+            self._enrollers[name] = adapter.enroller(self.connection(name), context)
+        return self._enrollers[name]
+
+    def outlets(self) -> list[str]:
+        """The destinations of the outbox beside Slack and the CRMs: e-mail, webhooks, and the tools that enrol people."""
+        mail = [SMTP] if self.settings.smtp.host else []
+        return [*mail, *map(webhook_destination, self.settings.webhooks), *self.tools()]
 
     @property
     def slack_configured(self) -> bool:

@@ -94,12 +94,12 @@ def compare(one: Person, other: Person) -> Likeness:
 
 
 def blocks(person: Person) -> frozenset[str]:
-    """The keys under which a record is looked for: one slip of the pen leaves at least one of them as it was."""
+    """The keys under which a record is looked for: one slip of the pen leaves several of them as they were."""
     if len(person.last) < 2:
         return frozenset()
     places = [f"d:{person.domain}"] if person.domain else []
     places += [f"c:{person.company[:5]}", f"c:{person.company[-5:]}"] if person.company else []
-    names = {f"{person.last[:2]}-", f"-{person.last[-2:]}"}
+    names = {f"{person.last[:3]}-", f"-{person.last[-3:]}"}
     if person.first:
         names |= {f"{person.first}, {person.last[0]}", "+".join(sorted((person.first, person.last)))}
     return frozenset(f"{place}|{name}" for place in places for name in names)
@@ -189,6 +189,8 @@ def _country(one: Person, other: Person) -> tuple[float, str]:
 @lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
     """Letters and digits of a name in lower case without accents; "Müller-Lüdenscheidt" → "muller ludenscheidt"."""
+    if text.isascii() and text.isalnum():
+        return text.lower()
     bare = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
     return " ".join(re.sub(r"[^\w]+|_", " ", "".join(letter for letter in bare if not unicodedata.combining(letter))).split())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Final
 
@@ -23,18 +24,27 @@ FREE_MAIL: Final = frozenset(_FREE.split())
 #: The same houses have a domain a country: yahoo.co.uk, hotmail.fr, live.nl, outlook.de, gmx.fr.
 FREE_HOUSES: Final = frozenset({"yahoo", "hotmail", "live", "outlook", "gmx", "ymail", "aol", "yandex"})
 
+#: Hosts whose owner is plain: below these nobody but the registry gives names (Public Suffix List, its official part).
+PLAIN_HOST: Final = re.compile(r"([a-z0-9-]+)\.(com|net|org|de)", re.ASCII)
 _extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
 
-@lru_cache(maxsize=20_000)
 def registered_domain(host: str) -> str:
     """The domain that somebody registered: "https://shop.acme.co.uk/x" → "acme.co.uk"; empty when there is none."""
-    found = _extract(host.strip().casefold())
-    return f"{found.domain}.{found.suffix}" if found.domain and found.suffix else found.domain if "." not in host else ""
+    name, suffix = _parts(host.strip().casefold())
+    return f"{name}.{suffix}" if name and suffix else name if "." not in host else ""
 
 
-@lru_cache(maxsize=20_000)
 def is_free_mail(host: str) -> bool:
     """Whether anybody can have an address at this domain."""
-    found = _extract(host.strip().casefold())
-    return f"{found.domain}.{found.suffix}" in FREE_MAIL or found.domain in FREE_HOUSES
+    name, suffix = _parts(host.strip().casefold())
+    return f"{name}.{suffix}" in FREE_MAIL or name in FREE_HOUSES
+
+
+@lru_cache(maxsize=50_000)
+def _parts(host: str) -> tuple[str, str]:
+    """(name, public suffix) of a host."""
+    if plain := PLAIN_HOST.fullmatch(host):
+        return plain[1], plain[2]
+    found = _extract(host)
+    return found.domain, found.suffix

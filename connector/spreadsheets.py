@@ -77,6 +77,20 @@ class ErrorFile:
             self._handle.write(csv_line(["line", "reason", *named]))
         self._handle.write(csv_line([line, reason, *(value or "" for value in named.values())]))
 
+    def keep_up_to(self, line: int) -> None:
+        """Go on with the file of a run that was cut off: keep the rows that it set aside up to this line."""
+        if line < 2 or not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8", newline="") as handle:
+            headings, *kept = [cells for cells in csv.reader(handle) if cells and (cells[0] == "line" or int(cells[0]) <= line)]
+        self._handle = self.path.open("w", encoding="utf-8", newline="")
+        csv.writer(self._handle).writerows([headings, *kept])
+
+    def flush(self) -> None:
+        """Let what was set aside so far outlive the process."""
+        if self._handle is not None:
+            self._handle.flush()
+
     def close(self) -> None:
         """Close the file if one was made."""
         if self._handle is not None:

@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from connector.errors import Configuration, Fatal
 
 NONCE_BYTES = 12
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 KEY_BYTES = 32
 
 
@@ -35,7 +37,9 @@ class Vault:
         self._sealers = {name: AESGCM(key) for name, key in keys.items()}
         self._current = next(iter(keys))
         self._prefix = bytes([len(self._current.encode())]) + self._current.encode()
-        self._index_key = hmac.new(list(keys.values())[-1], b"leadswitch blind index", hashlib.sha256).digest()
+        index_key = hmac.digest(list(keys.values())[-1], b"leadswitch blind index", "sha256")
+        block = index_key.ljust(64, b"\0")
+        self._inner, self._outer = (hashlib.sha256(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
 
     def seal(self, plain: bytes, context: bytes = b"") -> bytes:
         """Seal under the current master key. `context` must be given again to open."""
@@ -57,20 +61,31 @@ class Vault:
         """A fresh key of one person, wrapped for storage."""
         return self.seal(AESGCM.generate_key(KEY_BYTES * 8), b"data key")
 
+    def new_person(self) -> tuple[bytes, PersonSeal]:
+        """A fresh key of one person, wrapped for storage, and the seal that it makes."""
+        key = AESGCM.generate_key(KEY_BYTES * 8)
+        return self.seal(key, b"data key"), PersonSeal(key)
+
     def person(self, wrapped: bytes) -> PersonSeal:
         """The seal of the person whose wrapped data key this is."""
         return PersonSeal(self.open(wrapped, b"data key"))
 
     def seal_json(self, value: Any, context: bytes = b"") -> bytes:
-        return self.seal(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"), context)
+        return self.seal(_as_json(value).encode("utf-8", "replace"), context)
 
     def open_json(self, sealed: bytes, context: bytes = b"") -> Any:
         return json.loads(self.open(sealed, context))
 
     def index(self, kind: str, value: str) -> str:
-        """A keyed, one-way look-up token of a value: equal values give equal tokens, and the token says nothing without the key."""
-        digest = hmac.new(self._index_key, f"{kind}\x00{value}".encode("utf-8", "replace"), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest[:18]).decode()
+        """A keyed, one-way look-up token of a value: equal values give equal tokens, and the token says nothing without the key.
+
+        HMAC-SHA256 (RFC 2104) from the two states that its key comes to: a lead asks for some twenty tokens, and setting the
+        key up for each took three times as long as the digest.
+        """
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{kind}\x00{value}".encode("utf-8", "replace"))
+        outer.update(inner.digest())
+        return binascii.b2a_base64(outer.digest()[:18], newline=False).translate(URL_SAFE).decode("ascii")
 
 
 class PersonSeal:
@@ -81,7 +96,7 @@ class PersonSeal:
 
     def seal_json(self, value: Any) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        plain = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        plain = _as_json(value).encode("utf-8", "replace")
         return nonce + self._sealer.encrypt(nonce, plain, b"")
 
     def open_json(self, sealed: bytes) -> Any:

@@ -36,7 +36,8 @@ def import_file(
     for path in (file, mapping):
         if not path.is_file():
             wrong(f"{path} is not a file.")
-    from connector.pipeline.importing import read_mapping, run
+    from connector.pipeline.import_map import read_mapping
+    from connector.pipeline.importing import run
 
     chosen = read_mapping(mapping, connection)
     with opened_house() as house, progress(f"Importing {file.name}") as report:

@@ -40,7 +40,7 @@ def score(
     for path in (file, *([mapping] if mapping else [])):
         if not path.is_file():
             wrong(f"{path} is not a file.")
-    from connector.pipeline.importing import read_mapping
+    from connector.pipeline.import_map import read_mapping
 
     target = out or file.with_name(f"{file.name.removesuffix('.gz').removesuffix('.csv')}.scored.csv")
     if target.resolve() == file.resolve():

@@ -28,6 +28,9 @@ PLAIN_EMAIL: Final = re.compile(
     re.ASCII,
 )
 
+#: A number in E.164 of countries whose trunk prefix it cannot hold: parsing it gives it back as it is.
+PLAIN_PHONE: Final = re.compile(r"\+(?:1[2-9]\d{9}|(?:31|33|34|41|43|44|45|46|49)[1-9]\d{6,10})", re.ASCII)
+
 
 def normalise_email(text: str) -> str | None:
     """The address in lower case with a normalised domain; None when it is none."""
@@ -42,6 +45,8 @@ def normalise_email(text: str) -> str | None:
 
 def normalise_phone(text: str, country: str | None) -> str:
     """E.164 where the number is a possible one (with a country for national ones); else the text as it came, trimmed."""
+    if PLAIN_PHONE.fullmatch(text):
+        return text
     try:
         number = phonenumbers.parse(text, country if country and len(country) == 2 else None)
     except phonenumbers.NumberParseException:
@@ -113,4 +118,6 @@ def _clean(value: FieldValue, limit: int) -> FieldValue:
 
 def _safe(text: str) -> str:
     """Without NUL and without half a character, which databases refuse."""
+    if text.isascii():
+        return text.replace("\x00", "")
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from connector.appraise import Answer
 from connector.errors import Configuration
-from connector.pipeline.importing import ImportMap
+from connector.pipeline.import_map import ImportMap
 from connector.pipeline.normalise import normalise
 from leads.enums import ChangeKind
 from leads.fields import CANONICAL

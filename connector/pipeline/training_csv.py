@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connector.bootstrap import House
 from connector.pipeline.exports import AS_IT_STANDS, Export, Roles, infer_roles, read_export, to_examples
-from connector.pipeline.importing import read_mapping
+from connector.pipeline.import_map import read_mapping
 from connector.pipeline.training import keep_model
 from connector.storage.model_versions import ModelRecord
 from scoring.columns import EXTRA

@@ -28,6 +28,11 @@ class Cells:
         with self._db.transaction():
             Cell.insert(name=name, value=value).on_conflict(conflict_target=[Cell.name], update={Cell.value: value}).execute()
 
+    def drop(self, name: str) -> None:
+        """Forget a value."""
+        with self._db.transaction():
+            Cell.delete().where(Cell.name == name).execute()
+
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         """Take or keep a lease: true while `holder` may act under `name` for so many seconds, against all other processes."""
         now = self._clock.now()

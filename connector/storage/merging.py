@@ -9,43 +9,27 @@ from typing import Any, Final
 
 from connector.clock import to_ms
 from connector.errors import Skippable
-from connector.storage.db import Database
+from connector.storage.db import Database, marks
 from connector.storage.facts import Facts
-from connector.storage.models import Act as ActRow
 from connector.storage.models import Assignment as AssignmentRow
-from connector.storage.models import Card as CardRow
-from connector.storage.models import Decision as DecisionRow
 from connector.storage.models import Effect as EffectRow
-from connector.storage.models import Engagement as EngagementRow
-from connector.storage.models import Feedback as FeedbackRow
-from connector.storage.models import Identity, InboundEvent, NearName
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.storage.models import Merge as MergeRow
 from connector.storage.models import Snooze as SnoozeRow
-from connector.storage.models import Thread as ThreadRow
-from connector.storage.models import Timer as TimerRow
 from connector.storage.models import Waiting as WaitingRow
-from connector.storage.spelled import first, insert, rows, save
+from connector.storage.playbook_merging import hand_over_runs
+from connector.storage.spelled import first, insert, rows, save, set_where
 from connector.vault import Vault
 
-#: Rows that change hands as they are, and rows that are sealed under their person's key.
-PLAIN: Final[Mapping[str, Any]] = {
-    "identity": Identity,
-    "near_name": NearName,
-    "inbound_event": InboundEvent,
-    "act": ActRow,
-    "assignment": AssignmentRow,
-    "timer": TimerRow,  # the clocks of those assignments
-}
-SEALED: Final[Mapping[str, Any]] = {
-    "lead_change": ChangeRow,
-    "engagement": EngagementRow,
-    "feedback": FeedbackRow,
-    "decision": DecisionRow,
-}
-#: Rows of which a lead has at most one (by destination): they change hands where the survivor has none.
-SINGLE: Final[Mapping[str, Any]] = {"card": CardRow, "thread": ThreadRow, "snooze": SnoozeRow}
+#: Tables whose rows change hands as they are (the clocks are those of the assignments), and those whose rows are sealed under their
+#: person's key.
+PLAIN: Final = ("identity", "near_name", "inbound_event", "decision", "act", "assignment", "timer")
+SEALED: Final = ("lead_change", "engagement", "feedback")
+#: Tables that hold at most one row a lead (by destination): rows change hands where the survivor has none.
+SINGLE: Final = ("card", "thread", "snooze", "playbook_run")
+#: Ids in one statement.
+MOST: Final = 10_000
 #: What a merge may change on the two leads themselves.
 STANDING: Final = ("connection", "external_id", "owner_id", "pinned", "routable", "outcome")
 
@@ -74,23 +58,24 @@ class StoredMerge:
 def fold(db: Database, vault: Vault, now: datetime, keep: LeadRow, gone: LeadRow, grounds: Grounds) -> None:
     """Fold `gone` into `keep`, both locked, within the caller's transaction. An existing owner survives."""
     before = {"keep": _standing(keep), "gone": _standing(gone)}
-    moved: dict[str, list[int]] = {"closed": _close_theirs(now, keep, gone)}
-    for name, table in PLAIN.items():
-        moved[name] = _ids(table, table.lead_id == gone.id)
-        table.update({table.lead_id: keep.id}).where(table.lead_id == gone.id).execute()
-    for name, table in SEALED.items():
-        moved[name] = _ids(table, table.lead_id == gone.id)
-        _seal_anew(vault, table, moved[name], gone, keep)
-    moved["card"] = _hand_over_by_destination(CardRow, keep, gone)
-    moved["thread"] = _hand_over_by_destination(ThreadRow, keep, gone)
-    moved["snooze"] = _hand_over_snooze(now, keep, gone, of_survivor=bool(moved["closed"]))
-    _hand_over_effects(keep, gone)
+    moved: dict[str, list[int]] = {"closed": _close_theirs(db, now, keep, gone)}
+    for name in PLAIN:
+        moved[name] = _ids(db, name, "lead_id = ?", gone.id)
+        _give(db, name, keep.id, moved[name])
+    for name in SEALED:
+        moved[name] = _ids(db, name, "lead_id = ?", gone.id)
+        _seal_anew(db, vault, name, moved[name], gone, keep)
+    moved["card"] = _hand_over_by_destination(db, "card", keep, gone)
+    moved["thread"] = _hand_over_by_destination(db, "thread", keep, gone)
+    moved["snooze"] = _hand_over_snooze(db, now, keep, gone, of_survivor=bool(moved["closed"]))
+    moved["playbook_run"] = hand_over_runs(db, now, keep.id, gone.id)
+    _hand_over_effects(db, keep, gone)
     _join_fields(vault, keep, gone)
-    moved["lead"] = [gone.id, *_ids(LeadRow, LeadRow.merged_into == gone.id)]
-    _join_standing(keep, gone)
-    _hand_over_place(keep, gone)
-    LeadRow.update({LeadRow.merged_into: keep.id}).where(LeadRow.id.in_(moved["lead"])).execute()
-    LeadRow.update({LeadRow.routable: False, LeadRow.external_id: None}).where(LeadRow.id == gone.id).execute()
+    moved["lead"] = [gone.id, *_ids(db, "lead", "merged_into = ?", gone.id)]
+    _join_standing(db, keep, gone)
+    _hand_over_place(db, keep, gone)
+    set_where(db, LeadRow, {"merged_into": keep.id}, f"id IN ({marks(moved['lead'])})", *moved["lead"])
+    set_where(db, LeadRow, {"routable": False, "external_id": None}, "id = ?", gone.id)
     save(db, keep)
     told = {"keep_id": keep.id, "gone_id": gone.id, "how": grounds.how, "probability": grounds.probability, "at": now}
     insert(db, MergeRow, {**told, "because": list(grounds.because), "moved": moved, "before": before})
@@ -114,10 +99,10 @@ def part(db: Database, vault: Vault, now: datetime, merge_id: int, by: str) -> t
     if keep.erased:
         raise Skippable("The person was erased.")
     moved: Mapping[str, Sequence[int]] = merge.moved
-    for name, table in (*PLAIN.items(), *SINGLE.items()):
-        table.update({table.lead_id: gone.id}).where(table.id.in_(moved.get(name, ())) & (table.lead_id == keep.id)).execute()
-    for name, table in SEALED.items():
-        _seal_anew(vault, table, _ids(table, table.id.in_(moved[name]) & (table.lead_id == keep.id)), keep, gone)
+    for name in (*PLAIN, *SINGLE):
+        _give(db, name, gone.id, _still(db, name, moved.get(name, ()), keep.id))
+    for name in SEALED:
+        _seal_anew(db, vault, name, _still(db, name, moved[name], keep.id), keep, gone)
     reopened = AssignmentRow.id.in_(moved["closed"]) & (AssignmentRow.closed_as == "merged")
     AssignmentRow.update({AssignmentRow.closed_at: None, AssignmentRow.closed_as: None}).where(reopened).execute()
     LeadRow.update({LeadRow.merged_into: gone.id}).where(LeadRow.id.in_(moved["lead"]) & (LeadRow.id != gone.id)).execute()
@@ -144,8 +129,19 @@ def newest(db: Database, lead_id: int | None, limit: int) -> list[StoredMerge]:
 # -- inside
 
 
-def _ids(table: Any, condition: Any) -> list[int]:
-    return [row.id for row in table.select(table.id).where(condition)]
+def _ids(db: Database, table: str, where: str, *values: Any) -> list[int]:
+    return [row[0] for row in db.run(f"SELECT id FROM {table} WHERE {where}", *values).fetchall()]  # noqa: S608 - names and marks only
+
+
+def _still(db: Database, table: str, ids: Sequence[int], lead_id: int) -> list[int]:
+    """Those of these rows that are still the lead's."""
+    return [one for one in _ids(db, table, "lead_id = ?", lead_id) if one in set(ids)] if ids else []
+
+
+def _give(db: Database, table: str, lead_id: int, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), MOST):
+        part = ids[start : start + MOST]
+        db.run(f"UPDATE {table} SET lead_id = ? WHERE id IN ({marks(part)})", lead_id, *part)  # noqa: S608 - names and marks only
 
 
 def _standing(row: LeadRow) -> dict[str, Any]:
@@ -157,7 +153,7 @@ def _standing(row: LeadRow) -> dict[str, Any]:
     }
 
 
-def _join_standing(keep: LeadRow, gone: LeadRow) -> None:
+def _join_standing(db: Database, keep: LeadRow, gone: LeadRow) -> None:
     keep.created_at = min(keep.created_at, gone.created_at)
     if keep.owner_id is None:
         keep.owner_id, keep.pinned = gone.owner_id, gone.pinned
@@ -167,7 +163,7 @@ def _join_standing(keep: LeadRow, gone: LeadRow) -> None:
     keep.last_engaged_at = max(filter(None, (keep.last_engaged_at, gone.last_engaged_at)), default=None)
     keep.version += 1
     if keep.external_id is None and gone.external_id is not None:
-        LeadRow.update({LeadRow.external_id: None}).where(LeadRow.id == gone.id).execute()  # two rows never share it
+        set_where(db, LeadRow, {"external_id": None}, "id = ?", gone.id)  # two rows never share it
         keep.connection, keep.external_id = gone.connection, gone.external_id
 
 
@@ -197,64 +193,68 @@ def _column_value(row: LeadRow, name: str, value: Any) -> Any:
     return type(row)._meta.fields[name].python_value(value) if name.endswith("_at") else value
 
 
-def _seal_anew(vault: Vault, table: Any, ids: Sequence[int], giver: LeadRow, taker: LeadRow) -> None:
+def _seal_anew(db: Database, vault: Vault, table: str, ids: Sequence[int], giver: LeadRow, taker: LeadRow) -> None:
     """Rows go over, sealed anew: each person's values open under that person's key alone."""
+    _give(db, table, taker.id, ids)
     theirs, ours = vault.person(giver.data_key), vault.person(taker.data_key)
-    for row in list(table.select(table.id, table.sealed).where(table.id.in_(list(ids)))):
-        sealed = ours.seal_json(theirs.open_json(row.sealed)) if row.sealed else None
-        table.update({table.lead_id: taker.id, table.sealed: sealed}).where(table.id == row.id).execute()
+    for start in range(0, len(ids), MOST):
+        part = ids[start : start + MOST]
+        sealed = f"SELECT id, sealed FROM {table} WHERE id IN ({marks(part)}) AND sealed IS NOT NULL"  # noqa: S608
+        for row_id, value in db.run(sealed, *part).fetchall():
+            db.run(f"UPDATE {table} SET sealed = ? WHERE id = ?", ours.seal_json(theirs.open_json(value)), row_id)  # noqa: S608
 
 
-def _close_theirs(now: datetime, keep: LeadRow, gone: LeadRow) -> list[int]:
+def _close_theirs(db: Database, now: datetime, keep: LeadRow, gone: LeadRow) -> list[int]:
     """Of two open assignments the survivor's stays; returns the ids of those that were closed."""
-    if not AssignmentRow.select().where((AssignmentRow.lead_id == keep.id) & AssignmentRow.closed_at.is_null()).exists():
+    held = "lead_id = ? AND closed_at IS NULL"
+    if not _ids(db, "assignment", held, keep.id):
         return []
-    theirs = _ids(AssignmentRow, (AssignmentRow.lead_id == gone.id) & AssignmentRow.closed_at.is_null())
-    AssignmentRow.update({AssignmentRow.closed_at: now, AssignmentRow.closed_as: "merged"}).where(
-        AssignmentRow.id.in_(theirs)
-    ).execute()
+    theirs = _ids(db, "assignment", held, gone.id)
+    set_where(db, AssignmentRow, {"closed_at": now, "closed_as": "merged"}, held, gone.id)
     return theirs
 
 
-def _hand_over_by_destination(table: Any, keep: LeadRow, gone: LeadRow) -> list[int]:
+def _hand_over_by_destination(db: Database, table: str, keep: LeadRow, gone: LeadRow) -> list[int]:
     """Cards and threads go along where the survivor has none; returns their ids."""
-    ours = [row.destination for row in table.select(table.destination).where(table.lead_id == keep.id)]
-    ids = _ids(table, (table.lead_id == gone.id) & table.destination.not_in(ours))
-    table.update({table.lead_id: keep.id}).where(table.id.in_(ids)).execute()
+    without = f"lead_id = ? AND destination NOT IN (SELECT destination FROM {table} WHERE lead_id = ?)"  # noqa: S608 - names only
+    ids = _ids(db, table, without, gone.id, keep.id)
+    _give(db, table, keep.id, ids)
     return ids
 
 
-def _hand_over_snooze(now: datetime, keep: LeadRow, gone: LeadRow, *, of_survivor: bool) -> list[int]:
+def _hand_over_snooze(db: Database, now: datetime, keep: LeadRow, gone: LeadRow, *, of_survivor: bool) -> list[int]:
     """What the rep put off stays put off, unless the survivor has a rep or a snooze of its own; returns the ids."""
-    theirs = (SnoozeRow.lead_id == gone.id) & SnoozeRow.ended_at.is_null()
-    if of_survivor or SnoozeRow.select().where((SnoozeRow.lead_id == keep.id) & SnoozeRow.ended_at.is_null()).exists():
-        SnoozeRow.update({SnoozeRow.ended_at: now, SnoozeRow.ended_as: "merged"}).where(theirs).execute()
+    is_open = "lead_id = ? AND ended_at IS NULL"
+    if of_survivor or _ids(db, "snooze", is_open, keep.id):
+        set_where(db, SnoozeRow, {"ended_at": now, "ended_as": "merged"}, is_open, gone.id)
         return []
-    ids = _ids(SnoozeRow, theirs)
-    SnoozeRow.update({SnoozeRow.lead_id: keep.id}).where(SnoozeRow.id.in_(ids)).execute()
+    ids = _ids(db, "snooze", is_open, gone.id)
+    _give(db, "snooze", keep.id, ids)
     return ids
 
 
-def _hand_over_place(keep: LeadRow, gone: LeadRow) -> None:
+def _hand_over_place(db: Database, keep: LeadRow, gone: LeadRow) -> None:
     """One person waits once, in the older of two places; with an owner they wait no more."""
-    places = list(WaitingRow.select().where(WaitingRow.lead_id.in_([keep.id, gone.id])).order_by(WaitingRow.since, WaitingRow.id))
-    WaitingRow.delete().where(WaitingRow.id.in_([row.id for row in places])).execute()
-    if places and keep.owner_id is None:
+    places = rows(db, WaitingRow, "WHERE lead_id IN (?, ?) ORDER BY since, id", keep.id, gone.id)
+    if not places:
+        return
+    db.run("DELETE FROM waiting WHERE lead_id IN (?, ?)", keep.id, gone.id)
+    if keep.owner_id is None:
         told = next((row for row in places if row.lead_id == keep.id), places[0])
         stands = {name: getattr(told, name) for name in ("team", "heat", "pool", "try_at", "tries")}
-        WaitingRow.insert({**stands, "lead_id": keep.id, "since": places[0].since}).execute()
+        insert(db, WaitingRow, {**stands, "lead_id": keep.id, "since": places[0].since})
 
 
-def _hand_over_effects(keep: LeadRow, gone: LeadRow) -> None:
+def _hand_over_effects(db: Database, keep: LeadRow, gone: LeadRow) -> None:
     """What waits to go out about the one goes out about the other: one card and one record are never written for two."""
-    for row in list(EffectRow.select().where((EffectRow.lead_id == gone.id) & EffectRow.state.in_(["pending", "sending"]))):
-        change: dict[Any, Any] = {EffectRow.lead_id: keep.id}
+    for row in rows(db, EffectRow, "WHERE lead_id = ? AND state IN ('pending', 'sending')", gone.id):
+        change: dict[str, Any] = {"lead_id": keep.id}
         if row.state == "pending":
             subject = row.subject.replace(f":{gone.id}", f":{keep.id}", 1)
-            alike = (EffectRow.kind == row.kind) & (EffectRow.subject == subject) & (EffectRow.state == "pending")
-            stands = EffectRow.select().where(alike).exists()
-            change |= {EffectRow.state: "done", EffectRow.receipt: "superseded"} if stands else {EffectRow.subject: subject}
-        EffectRow.update(change).where(EffectRow.id == row.id).execute()
+            alike = "kind = ? AND subject = ? AND state = 'pending'"
+            stands = _ids(db, "effect", alike, row.kind, subject)
+            change |= {"state": "done", "receipt": "superseded"} if stands else {"subject": subject}
+        set_where(db, EffectRow, change, "id = ?", row.id)
 
 
 def _join_fields(vault: Vault, keep: LeadRow, gone: LeadRow) -> None:

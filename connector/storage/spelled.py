@@ -53,11 +53,17 @@ def insert_many(db: Database, table: type[Table], many: Sequence[dict[str, Any]]
     if not many:
         return
     _, fields = _insertion(table, tuple(many[0]), "")
-    into = f"INSERT INTO {_name(table)} ({', '.join(name for name, _ in fields)}) VALUES "  # noqa: S608 - names only
     each = MOST_MARKS // len(fields)
+    told = [(name, field.db_value if isinstance(field, TRANSLATED) else None) for name, field in fields if name in many[0]]
+    rest = [field.db_value(_default(field)) for name, field in fields if name not in many[0]]
+    order = [*(name for name, _ in told), *(name for name, _ in fields if name not in many[0])]
+    into = f"INSERT INTO {_name(table)} ({', '.join(order)}) VALUES "  # noqa: S608 - names only
     for start in range(0, len(many), each):
         part = many[start : start + each]
-        given = [field.db_value(row[name] if name in row else _default(field)) for row in part for name, field in fields]
+        given: list[Any] = []
+        for row in part:
+            given += [row[name] if write is None else write(row[name]) for name, write in told]
+            given += rest
         db.run(into + ", ".join([f"({marks(fields)})"] * len(part)), *given)
 
 

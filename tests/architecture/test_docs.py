@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from allocation.policy import parse_policy
 from connector.cli import app
-from connector.pipeline.importing import read_mapping
+from connector.pipeline.import_map import read_mapping
 from connector.settings import ConnectionSettings, Settings, read_settings
 from connector.storage.models import TABLES
 from scoring.catalogue import render_catalogue

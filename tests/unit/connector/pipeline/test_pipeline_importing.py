@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import csv
 import gzip
+import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from connector.bootstrap import House
 from connector.errors import Configuration
-from connector.pipeline.importing import ImportMap, ImportReport, read_mapping, run
+from connector.pipeline import importing
+from connector.pipeline.import_chunk import SPACING, ReadRow, store
+from connector.pipeline.import_map import ImportMap, read_mapping
+from connector.pipeline.importing import ImportReport, run
+from connector.storage.newcomers import Newcomers
 from connector.testing import NOON
 from leads.enums import Outcome
-from tests.unit.connector.pipeline.scripted import CRM, Desk, change
+from tests.unit.connector.pipeline.scripted import CRM, Desk, as_json, change, open_desk
 
 MAP = ImportMap(
     "import",
@@ -199,3 +208,106 @@ def test_a_lead_that_somebody_holds_and_that_the_file_says_was_won_is_let_go(des
     assert sum(desk.house.decisions.open_counts().values()) == 1
     bring(desk, rows("a,ann@corp.example,Ann,DE,3,1"))
     assert desk.house.decisions.open_counts() == {}
+
+
+PEOPLE = ImportMap(
+    "import",
+    "Id",
+    fields={"email": "Mail", "phone": "Phone", "first_name": "First", "last_name": "Last", "company": "Firm", "country": "Land"},
+    extra=("Visits",),
+    created_at="Made",
+    outcome="Won",
+    won=frozenset({"1"}),
+    lost=frozenset({"0"}),
+)
+PEOPLE_HEADINGS = "Id,Mail,Phone,First,Last,Firm,Land,Visits,Made,Won"
+WORD = st.sampled_from(["", "Ann", "Berger", "Bergr", "Acme AG", "Acme", "DE", "Zoë", "x" * 600, "=1+1", "+49 30 123456"])
+PERSON = st.tuples(
+    st.sampled_from(["a", "b", "c", "d"]),
+    st.sampled_from(["", "ann@acme.example", "Ann@acme.example", "bo@acme.example", "bo@gmail.com", "no address"]),
+    st.sampled_from(["", "+49301234567", "030 1234567"]),
+    *[WORD] * 3,
+    st.sampled_from(["", "DE"]),
+    st.sampled_from(["", "3", "2.5", "many"]),
+    st.sampled_from(["2026-01-01", "2026-01-02", "2026-01-02T10:00:00+02:00"]),
+    st.sampled_from(["", "0", "1"]),
+)
+
+
+def told(desk: Desk) -> list[str]:
+    """Everybody that is known, by what an import can say of them."""
+    everybody = {lead.id: lead for number in range(1, 20) if (lead := desk.house.leads.get(number))}
+    return sorted(
+        as_json([lead.external_id, dict(lead.fields), dict(lead.extra), lead.created_at, lead.outcome, lead.routable])
+        for lead in everybody.values()
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(PERSON, max_size=8))
+def test_rows_at_once_come_to_the_same_as_one_by_one(people: list[tuple[str, ...]]) -> None:
+    """Whoever shares a name, an address or a number with somebody of the same file, or resembles them."""
+    text = "\n".join([PEOPLE_HEADINGS, *(",".join(cells) for cells in people)]) + "\n"
+    ends = []
+    for at_once in (True, False):
+        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+            if not at_once:
+                patch.setattr(Newcomers, "known", lambda _, tokens: set(tokens))
+            desk = open_desk(Path(folder))
+            try:
+                bring(desk, text, PEOPLE)
+                ends.append((told(desk), desk.house.leads.count()))
+            finally:
+                desk.house.close()
+    assert ends[0] == ends[1]
+
+
+def test_somebody_misspelt_in_a_file_is_one_lead(desk: Desk) -> None:
+    lines = ["1,ann.berger@acme.com,,Ann,Berger,Acme Systems,DE,,2026-01-01,", "2,,,Ann,Bergre,Acme Systems AG,DE,,2026-01-02,"]
+    report = bring(desk, "\n".join([PEOPLE_HEADINGS, *lines, "3,,,Bert,Berger,Acme Systems,DE,,2026-01-02,"]), PEOPLE)
+    assert (report.created, desk.house.leads.count()) == (3, 2)
+    (merge,) = desk.house.leads.merges()
+    assert merge.grounds.how == "near"
+    second = bring(desk, f"{PEOPLE_HEADINGS}\n9,,,Ann,Bergr,Acme Systems,DE,,2026-01-03,", PEOPLE, "more.csv")
+    assert (second.created, desk.house.leads.count()) == (1, 2), "also by those who came before"
+
+
+def test_a_run_that_was_cut_off_goes_on_where_it_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 2)
+    lines = [f"{number},p{number}@corp.example,P,DE,1,1" for number in range(6)]
+    lines[1], lines[3] = ",bad@corp.example,P,DE,1,1", "3,p3@corp.example,P,DE,1,maybe"
+    seen: list[int] = []
+
+    def cut_off(house: House, connection: str, chunk: Sequence[ReadRow]) -> tuple[int, int]:
+        seen.append(len(chunk))
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return store(house, connection, chunk)
+
+    monkeypatch.setattr(importing, "store", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        bring(desk, rows(*lines))
+    assert desk.house.leads.count() == 2
+    first = desk.house.leads.get(desk.house.leads.find_external("import", "0") or 0)
+    desk.clock.move(3600)
+    report = bring(desk, rows(*lines))
+    assert (report.rows, report.created, report.failed, report.resumed_at) == (6, 4, 2, 4)
+    with (desk.house.settings.home / "leads.errors.csv").open(newline="") as handle:
+        assert [line[0] for line in csv.reader(handle)] == ["line", "3", "5"]
+    last = desk.house.leads.get(desk.house.leads.find_external("import", "5") or 0)
+    assert first is not None
+    assert last is not None
+    assert last.created_at - first.created_at == 5 * SPACING, "laid out from the moment at which the first run began"
+    assert bring(desk, rows(*lines)).resumed_at == 0, "a run that ended is not resumed"
+
+
+def test_an_order_of_numbers_dates_and_other_texts_is_kept(desk: Desk) -> None:
+    mapping = ImportMap("import", "Id", fields={"first_name": "Name"}, order="Visits")
+    orders = ["z", "2026-02-01", "10", "2026-01-31T10:00", "9", "a"]
+    bring(desk, rows(*(f"{place},,P,,{order}," for place, order in enumerate(orders))), mapping)
+    made = {}
+    for place, order in enumerate(orders):
+        lead = desk.house.leads.get(desk.house.leads.find_external("import", str(place)) or 0)
+        assert lead is not None
+        made[order] = lead.created_at
+    assert sorted(orders, key=made.__getitem__) == ["9", "10", "2026-01-31T10:00", "2026-02-01", "a", "z"]
