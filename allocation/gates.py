@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from allocation.hours import ALWAYS, Calendar, zone_of
@@ -133,15 +135,22 @@ def _full(rep: Rep, lead: LeadFacts, plan: Plan, policy: Policy, clocks: Clocks)
     """The first cap that is reached: the rep's over the team's over the policy's, then those of the lead's tier."""
     zone = rep.timezone or plan.calendar.zone
     caps = plan.caps if rep.caps == NO_CAPS else rep.caps.over(plan.caps)
-    for limit, taken, words in _limits(caps, rep.open_leads, rep.recent, clocks, zone):
+    for limit, taken, span in _limits(caps, rep.open_leads, rep.recent, clocks, zone):
         if taken >= limit:
-            return Closed(Gate.CAPACITY, words.format(taken=taken, kind="", limit=limit))
+            return Closed(Gate.CAPACITY, _reached(limit, taken, span, caps))
     tier_caps = policy.tier_caps.get(lead.tier)
     if tier_caps is not None:
-        for limit, taken, words in _tier_limits(rep, lead.tier, tier_caps, clocks, zone):
+        for limit, taken, span in _tier_limits(rep, lead.tier, tier_caps, clocks, zone):
             if taken >= limit:
-                return Closed(Gate.CAPACITY, words.format(taken=taken, kind=f" of tier {lead.tier.value.upper()}", limit=limit))
+                return Closed(Gate.CAPACITY, _reached(limit, taken, span, tier_caps, f" of tier {lead.tier.value.upper()}"))
     return None
+
+
+def _reached(limit: int, taken: int, span: str, caps: Caps, kind: str = "") -> str:
+    if span == "open":
+        return f"{taken} open leads{kind}, the cap is {limit}"
+    when = f"in the last {span}" if caps.rolling else "today" if span == "day" else f"this {span}"
+    return f"{taken} new leads{kind} {when}, the cap is {limit}"
 
 
 def presence(rep: Rep, plan: Plan, clocks: Clocks) -> Closed | None:
@@ -169,22 +178,19 @@ def _tier_limits(rep: Rep, tier: Tier, caps: Caps, clocks: Clocks, zone: str) ->
 
 
 def _limits(caps: Caps, open_leads: int, recent: Sequence[Taken], clocks: Clocks, zone: str) -> Iterator[tuple[int, int, str]]:
-    """Each cap that is set, with what it counts and words for it: open leads, then week, day, hour (each within the one before)."""
+    """Each cap that is set, with how many leads it counts and over which span: open leads, then week, day, hour. The newest of
+    `recent` is last."""
     if caps.open is not None:
-        yield caps.open, open_leads, "{taken} open leads{kind}, the cap is {limit}"
+        yield caps.open, open_leads, "open"
     if caps.week is None and caps.day is None and caps.hour is None:
         return
     week, day, hour = clocks.windows(zone, bool(caps.rolling))
-    moments = [taken.at for taken in recent]
-    for limit, start, word, now in (
-        (caps.week, week, "week", "this week"),
-        (caps.day, day, "day", "today"),
-        (caps.hour, hour, "hour", "this hour"),
-    ):
+    for limit, start, span in ((caps.week, week, "week"), (caps.day, day, "day"), (caps.hour, hour, "hour")):
         if limit is not None:
-            moments = [moment for moment in moments if moment >= start]
-            span = f"in the last {word}" if caps.rolling else now
-            yield limit, len(moments), "{taken} new leads{kind} " + span + ", the cap is {limit}"
+            yield limit, len(recent) - bisect_left(recent, start, key=_AT), span
+
+
+_AT: Final = attrgetter("at")
 
 
 def _unskilled(rep: Rep, lead: LeadFacts, plan: Plan) -> Closed | None:

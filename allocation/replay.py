@@ -34,11 +34,11 @@ def record(
 
     For `keep` and `override` pass what was passed to them; the ledger must already have the `previous` rep's lead back.
     """
-    least = _least_caps(policy)
+    spans = _spans(policy, at)
     return {
         "form": FORM,
         "lead": _plain(lead),
-        "roster": [_plain(rep, leave_out=("name",) if _near_a_cap(rep, least, at) else ("name", "recent")) for rep in roster],
+        "roster": [_recorded(rep, _near_a_cap(rep, spans)) for rep in roster],
         "policy": dict(policy.tables),
         "policy_version": policy.version,
         "rotation": rotation.to_json(),
@@ -120,26 +120,41 @@ def replay(record: Mapping[str, Any]) -> Decision:
 SPANS: Final = {"week": timedelta(days=7, hours=1), "day": timedelta(hours=25), "hour": timedelta(hours=1)}
 
 
-def _least_caps(policy: Policy) -> dict[str, int]:
-    """The lowest cap of each span that anything in the policy sets."""
+def _spans(policy: Policy, at: datetime) -> list[tuple[str, int | None, datetime]]:
+    """Each span with the lowest cap that anything in the policy sets for it, and since when it counts at the longest."""
     caps = [policy.caps, *policy.tier_caps.values(), *(team.caps for team in policy.teams.values())]
-    caps += [said["caps"] for said in policy.reps.values() if "caps" in said]
-    set_ = {span: [limit for cap in caps if (limit := getattr(cap, span)) is not None] for span in SPANS}
-    return {span: min(limits) for span, limits in set_.items() if limits}
+    caps += [said["caps"] for said in (*policy.reps.values(), *(rule.terms for rule in policy.rules)) if "caps" in said]
+    spans = []
+    for span, length in SPANS.items():
+        limits = [limit for cap in caps if (limit := getattr(cap, span)) is not None]
+        spans.append((span, min(limits, default=None), at - length))
+    return spans
 
 
-def _near_a_cap(rep: Rep, least: Mapping[str, int], at: datetime) -> bool:
+def _near_a_cap(rep: Rep, spans: Sequence[tuple[str, int | None, datetime]]) -> bool:
     """Whether the rep's recent leads could have closed a gate. If not, none need be kept: a week of every rep's leads would make up
     most of each record."""
-    for span, length in SPANS.items():
-        own, limit = getattr(rep.caps, span), least.get(span)
+    count = len(rep.recent)
+    for span, limit, since in spans:
+        own = getattr(rep.caps, span)
         if own is not None and (limit is None or own < limit):
             limit = own
-        if limit is None or len(rep.recent) < limit:
-            continue
-        if limit <= 0 or rep.recent[-limit].at >= at - length:  # the newest stand last
+        if limit is not None and count >= limit and (limit <= 0 or rep.recent[-limit].at >= since):  # the newest stand last
             return True
     return False
+
+
+def _recorded(rep: Rep, with_recent: bool) -> dict[str, Any]:
+    """A rep as recorded: without the name, and mostly without the leads of the last days."""
+    known, values = _RECORDED.get(rep.id, (None, {}))
+    if known is not rep:
+        values = _plain(rep, leave_out=("name", "recent"))
+        _RECORDED[rep.id] = (rep, values)
+    return {**values, "recent": _value(rep.recent)} if with_recent else dict(values)
+
+
+#: By rep id, what was written of which rep: from one decision to the next few reps change.
+_RECORDED: dict[str, tuple[Rep, dict[str, Any]]] = {}
 
 
 def _plain(item: LeadFacts | Rep, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def make_roster(count: int, rng: random.Random) -> list[Rep]:
                 timezone=ZONES[place],
                 holiday_country=COUNTRIES[place],
                 open_leads=rng.randrange(45),
-                recent=tuple(Taken(AT - timedelta(minutes=rng.randrange(60 * 24 * 7)), Tier.A) for _ in range(30)),
+                recent=tuple(sorted(Taken(AT - timedelta(minutes=rng.randrange(60 * 24 * 7)), Tier.A) for _ in range(30))),
                 languages=frozenset(rng.sample(("de", "en", "fr", "es"), 2)),
                 territory=Territory(frozenset(("DE", "FR", "GB"))) if rng.random() < 0.5 else Territory(),
             )

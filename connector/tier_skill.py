@@ -29,14 +29,14 @@ class TierSkills:
         self._counted_at: datetime | None = None
         self._skills: Mapping[str, Mapping[Tier, float]] = {}
 
-    def of(self, rep_id: str) -> Mapping[Tier, float]:
-        """The rep's skill by tier, counted anew every ten minutes."""
+    def all(self) -> Mapping[str, Mapping[Tier, float]]:
+        """By rep id, the skill by tier, counted anew every ten minutes; reps of whom nothing has ended are not in it."""
         now = self._clock.now()
         with self._lock:
             if self._counted_at is None or abs(now - self._counted_at) >= COUNT_EVERY:
                 self._counted_at = now
                 self._skills = skills(self._decisions.endings())
-            return self._skills.get(rep_id, {})
+            return self._skills
 
 
 def skills(endings: Mapping[tuple[str, Tier], tuple[int, int]]) -> dict[str, dict[Tier, float]]:

@@ -118,8 +118,8 @@ def _check_texts(values: Iterable[Any]) -> None:
 
 def build_roster(house: House, at: datetime) -> list[Rep]:
     """Every rep with the load they carry now."""
-    load = house.decisions.load(at - RECENT)
-    return [as_rep(stored, load, house.tier_skills.of(stored.id)) for stored in house.reps.all()]
+    load, skills = house.decisions.load(at - RECENT), house.tier_skills.all()
+    return [as_rep(stored, load, skills.get(stored.id, UNSKILLED)) for stored in house.reps.all()]
 
 
 #: What a person sets → the fields of a `Rep` that the policy file then leaves alone. Caps are laid over each other one by one.
@@ -141,17 +141,24 @@ FIELDS_OF: Mapping[str, tuple[str, ...]] = {
 
 
 def as_rep(stored: StoredRep, load: Load, tier_skill: Mapping[Tier, float]) -> Rep:
-    """One stored rep as a record of allocation, with the load they carry."""
-    known, rep = _STANDING.get(stored.id, (None, None))
+    """One stored rep as a record of allocation, with the load they carry. The same record as before when nothing has changed: then
+    nothing that is made of it need be made again."""
+    open_leads, by_tier = load.open.get(stored.id, 0), load.by_tier.get(stored.id, NONE_OPEN)
+    recent = tuple(load.recent.get(stored.id, ()))
+    known, rep = _KNOWN.get(stored.id, (None, None))
     if rep is None or known is not stored:
         rep = _standing(stored)
-        _STANDING[stored.id] = (stored, rep)
-    recent = tuple(load.recent.get(stored.id, ()))
-    return rep.loaded(load.open.get(stored.id, 0), load.by_tier.get(stored.id, {}), recent, tier_skill)
+    elif (rep.open_leads, rep.open_by_tier, rep.recent, rep.tier_skill) == (open_leads, by_tier, recent, tier_skill):
+        return rep
+    rep = rep.loaded(open_leads, by_tier, recent, tier_skill)
+    _KNOWN[stored.id] = (stored, rep)
+    return rep
 
 
-#: By rep id, what was worked out of which stored rep: it holds as long as the storage answers with the same record.
-_STANDING: dict[str, tuple[StoredRep, Rep]] = {}
+NONE_OPEN: Mapping[Tier, int] = {}
+UNSKILLED: Mapping[Tier, float] = {}
+#: By rep id, what was made of which stored rep: it holds as long as the storage answers with the same record and load.
+_KNOWN: dict[str, tuple[StoredRep, Rep]] = {}
 
 
 def _standing(stored: StoredRep) -> Rep:

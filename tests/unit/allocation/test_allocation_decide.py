@@ -449,14 +449,15 @@ def test_a_record_keeps_recent_leads_only_where_a_cap_may_have_counted_them_out(
 @given(
     st.lists(st.integers(0, 8 * 24 * 60), max_size=12),
     st.fixed_dictionaries({}, optional={span: st.integers(0, 6) for span in ("hour", "day", "week")}),
-    st.booleans(),
+    st.sampled_from(["own", "caps", "caps.tier.a", "teams.a.caps", "rules.caps"]),
     st.sampled_from(["", "rolling = true\n"]),
 )
-def test_a_record_replays_whatever_was_left_out_of_it(minutes: list[int], caps: dict[str, int], own: bool, rolling: str) -> None:
-    """Leads of every age against caps of every kind, by the rep's own settings or the policy's: each verdict comes out the same."""
+def test_a_record_replays_whatever_was_left_out_of_it(minutes: list[int], caps: dict[str, int], where: str, rolling: str) -> None:
+    """Leads of every age against caps of every kind, by the rep's own settings or any part of the policy: all verdicts the same."""
     given_out = tuple(sorted(Taken(AT - timedelta(minutes=ago)) for ago in minutes))
+    own, table = where == "own", f"[{where}]" if where != "own" else "[caps]"
     lines = "" if own else "".join(f"{span} = {limit}\n" for span, limit in caps.items())
-    terms = parse_policy(f"[caps]\n{rolling}{lines}[teams.a]\nreps = ['*']")
+    terms = parse_policy(f"[teams.a]\nreps = ['*']\n[[rules]]\nteam = 'a'\nwhen = {{ tier = 'a' }}\n{table}\n{rolling}{lines}")
     roster = [replace(ANNA, recent=given_out, caps=Caps(**caps) if own else Caps(), timezone="America/New_York"), BEN]
     made, _ = decide(LEAD, roster, terms, LINE, AT)
     stored = json.loads(json.dumps(record(LEAD, roster, terms, LINE, AT, made)))

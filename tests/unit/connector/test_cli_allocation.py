@@ -123,7 +123,7 @@ def test_a_calendar_is_imported_and_replaced(run: Run, house: House, tmp_path: P
     day = datetime.now(UTC).date() + timedelta(days=10)
     event = f"BEGIN:VEVENT\r\nUID:1\r\nSUMMARY:Lisbon\r\nDTSTART;VALUE=DATE:{day:%Y%m%d}\r\nEND:VEVENT\r\n"
     (tmp_path / "a.ics").write_text(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{event}END:VCALENDAR\r\n")
-    run("reps", "set", "1", "timezone=Europe/Berlin", 'pto=[["2030-01-01", "2030-01-02"]]')
+    run("reps", "set", "1", "timezone=Asia/Kolkata", 'pto=[["2030-01-01", "2030-01-02"]]')
     (row,) = json.loads(run("reps", "calendar", "1", "a.ics", "--json")[1])
     assert datetime.fromisoformat(row["until"]) - datetime.fromisoformat(row["from"]) == timedelta(days=1)
     stored = house.reps.get("1")
