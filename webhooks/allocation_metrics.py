@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Final
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -13,11 +10,9 @@ from prometheus_client.registry import Collector
 
 from connector.bootstrap import House
 from connector.errors import Retriable
-from connector.pipeline.overrides import cause_of
+from connector.pipeline.overrides import lately
 
 log = structlog.get_logger(__name__)
-
-SPAN: Final = timedelta(days=7)
 
 
 class OverrideCollector(Collector):
@@ -31,19 +26,19 @@ class OverrideCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        since = self._house.clock.now() - SPAN
         try:
-            picks = len(self._house.lessons.picks(since))
-            causes = Counter(map(cause_of, self._house.lessons.set_aside(since)))
+            found = lately(self._house)
         except Retriable as error:  # the other figures are worth showing without it
             log.error("overrides not counted", error=str(error))
             return
-        yield GaugeMetricFamily("leadswitch_allocation_picks_7d", "Leads the engine gave to a rep in seven days.", value=picks)
+        yield GaugeMetricFamily(
+            "leadswitch_allocation_picks_7d", "Leads the engine gave to a rep in seven days.", value=found.picks
+        )
         family = GaugeMetricFamily(
             "leadswitch_allocation_overrides_7d",
             "Of the engine's picks, those that people set aside in seven days.",
             labels=["cause"],
         )
-        for cause, count in causes.items():
+        for cause, count in found.causes.items():
             family.add_metric([cause], count)
         yield family

@@ -12,6 +12,7 @@ from leads.enums import VerdictKind
 
 if TYPE_CHECKING:
     from connector.commands import CardState, LeadSummary, Why
+    from connector.pipeline.overrides import Errors
     from leads.results import Verdict
 
 VERDICT_LINES: Final = 12
@@ -57,6 +58,15 @@ def queue(name: str, cards: Sequence[CardState], more: int) -> list[Block]:
         line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}\n{card.state}{due}{put_off}"
         blocks.append(section(line, button("Show", names.SHOW, str(card.lead_id))))
     return [*blocks, context(f"and {more} more")] if more else blocks
+
+
+def errors_line(errors: Errors) -> str:
+    """How often people set a pick of the engine aside in the last seven days, and why."""
+    if errors.rate is None:
+        return "Allocation errors, 7 days: the engine picked nobody"
+    causes = ", ".join(f"{say(cause.replace('_', ' '), 60)} {count}" for cause, count in errors.causes.items())
+    told = f"Allocation errors, 7 days: {errors.overrides} of {errors.picks} picks ({errors.rate:.1%})"
+    return f"{told}: {causes}" if causes else told
 
 
 def why_answer(why: Why, viewer_rep: str | None) -> list[Block]:

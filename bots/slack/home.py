@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from bots.slack import access, blocks, names
+from bots.slack.answers import errors_line
 from bots.slack.blocks import Block, button, context, header, plain_text, section
 from bots.slack.client import SlackApi
 from bots.slack.text import fit, lasting, say, when
@@ -194,9 +195,7 @@ def _line(place: int, one: Standing) -> str:
 def _admin(house: House) -> list[Block]:
     found = overview.failures(house)
     letters = [f"{when(at)} · {say(queue, 60)}: {say(error, 200)}" for queue, error, at in found.letters]
-    waits = [
-        f"{say(place, 60)}: {count} {state}" for (place, state), count in sorted(found.open_effects.items()) if state != "dead"
-    ]
+    waits = [f"{say(place, 60)}: {count}" for place, count in found.on_its_way.items()]
     figures = [f"{name} {value:.3f}" for name, value in found.metrics.items() if isinstance(value, float)][:6]
     return [
         header(f"Failures ({found.letters_open})"),
@@ -205,4 +204,5 @@ def _admin(house: House) -> list[Block]:
         section("*On its way out*\n" + ("\n".join(waits) or "Nothing.")),
         section(f"*Model* {say(found.model, 80)}" + (f"\n{', '.join(figures)}" if figures else "")),
         section(f"*Policy* {say(found.policy, 120)}"),
+        section(errors_line(found.errors)),
     ]

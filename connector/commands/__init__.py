@@ -4,7 +4,7 @@ and its effects leave by the outbox in the same transaction."""
 from connector.commands.bulks import approve_bulk, ask_bulk, confirm_bulk, decline_bulk, held_by
 from connector.commands.candidates import Candidate, candidates
 from connector.commands.cards import CardState, card
-from connector.commands.corrections import AllocationErrors, allocation_errors, correct_score
+from connector.commands.corrections import correct_score
 from connector.commands.intake import add_lead
 from connector.commands.outcomes import log_outcome
 from connector.commands.owners import accept, claim, pass_on, reassign
@@ -17,7 +17,6 @@ from connector.commands.undo import undo
 
 __all__ = [
     "Actor",
-    "AllocationErrors",
     "Candidate",
     "CardState",
     "Done",
@@ -26,7 +25,6 @@ __all__ = [
     "accept",
     "actor_for_slack",
     "add_lead",
-    "allocation_errors",
     "approve_bulk",
     "ask_bulk",
     "candidates",

@@ -1,30 +1,12 @@
-"""Wrong scores, told by people: labels for training; and how often the engine had to be corrected."""
+"""Wrong scores, told by people: labels for training."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
 
 from connector.bootstrap import House
 from connector.commands.ledger import audit_act, note_act
 from connector.commands.people import Actor, Done
-from connector.commands.words import CORRECTIONS, ENGINE_FAULTS, LABELS
+from connector.commands.words import CORRECTIONS, LABELS
 from leads.enums import Role
-
-
-@dataclass(frozen=True, slots=True)
-class AllocationErrors:
-    """How many decisions the engine made, how many of them people set aside for a fault of it, and for which cause how often."""
-
-    decisions: int
-    wrong: int
-    causes: Mapping[str, int]
-
-    @property
-    def rate(self) -> float | None:
-        """Wrong decisions as a share of all, 0 to 1; None before there are any."""
-        return self.wrong / self.decisions if self.decisions else None
 
 
 def correct_score(house: House, lead_id: int, actor: Actor, correction: str, note: str = "") -> Done:
@@ -56,8 +38,3 @@ def correct_score(house: House, lead_id: int, actor: Actor, correction: str, not
         note_act(house, actor, "correct", lead, before, after)
         audit_act(house, actor, "score.corrected", lead, before, after)
         return Done(True, "Thank you. The next training learns from it; the score itself stays until then.")
-
-
-def allocation_errors(house: House, since: datetime) -> AllocationErrors:
-    """How often people set a decision of the engine aside since then for a cause that is the engine's fault (`ENGINE_FAULTS`)."""
-    return AllocationErrors(*house.feedback.count_errors(since, ENGINE_FAULTS))

@@ -25,8 +25,6 @@ OVERRIDE_CAUSES: Final[dict[str, str]] = {
     "customer_wish": "The customer asked",
     "other": "Other",
 }
-#: Of both, the causes that say the engine chose wrongly: what the allocation-error rate counts.
-ENGINE_FAULTS: Final = ("wrong_territory", "wrong_skill", "no_capacity", "absent", "conflict")
 
 #: What came of a rep's work on a lead.
 OUTCOMES: Final[dict[str, str]] = {

@@ -7,7 +7,7 @@ that come fast become one view every few seconds, and nobody's view costs anythi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +17,7 @@ from leads.enums import EffectKind, Role
 
 if TYPE_CHECKING:
     from connector.bootstrap import House
-    from connector.storage.homes import Viewer
+    from connector.storage.reps import StoredRep
 
 #: Who has not opened Home for so long is not kept up to date; opening it starts it again.
 WATCHING: Final = timedelta(days=7)
@@ -47,11 +47,16 @@ class HomeWatch:
         viewers = house.homes.watching(now - WATCHING) if house.slack_configured else []
         if not viewers:
             return 0
-        queues = house.standings.marks()
-        wide = repr((house.standings.newest(), queues)) if any(viewer.role in OVERSEERS for viewer in viewers) else ""
+        reps, queues = house.reps.all(), house.standings.marks()
+        teams = _team_marks(reps, house.standings.given())
+        policy, wide = house.policy.version, ""
+        if any(viewer.role in OVERSEERS for viewer in viewers):
+            wide = repr((house.standings.newest(), house.effects.on_its_way(), queues, teams))
         asked = 0
         for viewer in viewers:
-            mark = self._mark(viewer, queues, wide, now)
+            rep = next((rep for rep in reps if rep.id == viewer.rep_id), None)
+            own = (_self_mark(rep, now), queues.get(rep.id), teams[rep.team]) if rep else None
+            mark = _hash((own, policy, wide if viewer.role in OVERSEERS else ""))
             if mark == viewer.mark or now.timestamp() - self._asked.get(viewer.user, 0.0) < PAUSE_S:
                 continue
             self._asked[viewer.user] = now.timestamp()
@@ -60,10 +65,21 @@ class HomeWatch:
             asked += 1
         return asked
 
-    def _mark(self, viewer: Viewer, queues: Mapping[str, str], wide: str, now: datetime) -> str:
-        """What stands for a person, as a hash."""
-        rep = self._house.reps.get(viewer.rep_id) if viewer.rep_id else None
-        away = bool(rep and rep.settings.get("paused_until") and moment_of(rep.settings["paused_until"]) > now)  # ends by itself
-        own = (rep.settings, rep.active, away, queues.get(rep.id)) if rep else None
-        stands = repr((own, wide if viewer.role in OVERSEERS else ""))
-        return hashlib.sha256(stands.encode()).hexdigest()[:40]
+
+def _team_marks(reps: Sequence[StoredRep], given: Mapping[str, int]) -> dict[str, str]:
+    """For each team, a text that changes with who is in it, with their weights, and with what they were given."""
+    teams: dict[str, list[object]] = {}
+    for rep in reps:
+        weight, mutes = rep.settings.get("weight"), rep.settings.get("mutes")
+        teams.setdefault(rep.team, []).append((rep.id, rep.name, rep.active, weight, mutes, given.get(rep.id)))
+    return {team: repr(members) for team, members in teams.items()}
+
+
+def _self_mark(rep: StoredRep, now: datetime) -> object:
+    """What a rep has set, and whether a pause, which ends by itself, goes on."""
+    until = rep.settings.get("paused_until")
+    return rep.settings, rep.active, bool(until and moment_of(until) > now)
+
+
+def _hash(stands: object) -> str:
+    return hashlib.sha256(repr(stands).encode()).hexdigest()[:40]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from connector.pipeline.overrides import Errors, lately
 from leads.enums import Tier
 
 if TYPE_CHECKING:
@@ -132,25 +133,27 @@ def accuracy(house: House, now: datetime) -> Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """What an admin looks after. `open_effects` is (destination, state) → how many; `letters` the newest given up."""
+    """What an admin looks after. `on_its_way` is destination → how many rows; `letters` the newest given up."""
 
     letters: Sequence[tuple[str, str, datetime]]
     letters_open: int
-    open_effects: Mapping[tuple[str, str], int]
+    on_its_way: Mapping[str, int]
     model: str
     metrics: Mapping[str, Any]
     policy: str
+    errors: Errors
 
 
 def failures(house: House) -> Failures:
-    """What has failed, and which model and policy are in force."""
+    """What has failed, which model and policy are in force, and how often people set a pick aside."""
     champion = house.model_versions.champion()
     letters = sorted(house.deadletters.all(), key=lambda letter: letter.id, reverse=True)[:5]
     return Failures(
         [(letter.queue, letter.error, letter.created_at) for letter in letters],
         house.deadletters.count(),
-        house.effects.counts(),
+        house.effects.on_its_way(),
         champion.version if champion else "rules",
         champion.metrics if champion else {},
         f"{house.policy.name} ({house.policy.version})",
+        lately(house),
     )

@@ -18,6 +18,8 @@ from leads.enums import EffectKind
 
 #: The receipt of a write that found the receiver as wanted.
 EQUAL = "equal"
+#: What stands there while it is not known what became of it.
+HANDED_OVER = "handed over"
 #: How long a worker may hold a row before another takes it as in doubt: longer than any client's time-outs with its quick tries.
 LEASE_S = 90.0
 #: In the words of the index of open rows: they are few, however many were done.
@@ -119,6 +121,19 @@ class Effects:
             held = [effect for effect in effects if set_where(self._db, Row, {"lease_until": until}, HELD, *_claim(effect))]
         return [replace(effect, lease_until=from_ms(to_ms(until))) for effect in held]
 
+    def hand_over(self, effect: Effect) -> None:
+        """Mark that the effect is about to be handed to a receiver that cannot be asked for it afterwards."""
+        set_where(self._db, Row, {"receipt": HANDED_OVER}, HELD, *_claim(effect))
+
+    def take_back(self, effect: Effect) -> None:
+        """The receiver said that it did not take it."""
+        set_where(self._db, Row, {"receipt": None}, HELD, *_claim(effect))
+
+    def was_handed_over(self, effect: Effect) -> bool:
+        """Whether an earlier try came as far as that."""
+        row = first(self._db, Row, "WHERE id = ?", effect.id)
+        return row is not None and row.receipt == HANDED_OVER
+
     def finish(self, effect: Effect, receipt: str | None = None) -> None:
         """The effect is there. Like every end of a claim, it counts only while the row is still held by it."""
         with self._db.transaction():
@@ -187,6 +202,12 @@ class Effects:
         with self._db.connected():
             rows = Row.select(Row.destination, Row.state, fn.COUNT(Row.id)).where(Row.state.in_(["pending", "sending", "dead"]))
             return {(destination, state): count for destination, state, count in tuples(rows.group_by(Row.destination, Row.state))}
+
+    def on_its_way(self) -> dict[str, int]:
+        """How many rows are open by destination, without the views of App Home, which show this number."""
+        counted = f"SELECT destination, COUNT(*) FROM effect WHERE {OPEN} AND kind <> ? GROUP BY destination ORDER BY destination"  # noqa: S608
+        with self._db.connected():
+            return {place: int(count) for place, count in self._db.run(counted, EffectKind.SLACK_HOME.value).fetchall()}
 
     def done_since(self, kind: EffectKind, lead_id: int, seconds: float) -> int:
         """How often this was done to a lead lately; the loop breaker asks."""

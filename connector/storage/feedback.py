@@ -1,4 +1,4 @@
-"""What people said of scores and decisions, kept as labels for training and for the allocation-error rate."""
+"""What people said of scores and decisions, kept as labels for training and for the allocation errors."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import fn
-
 from connector.clock import Clock
-from connector.storage.db import Database, tuples
-from connector.storage.models import Decision as DecisionRow
+from connector.storage.db import Database
 from connector.storage.models import Feedback as Row
 from connector.storage.spelled import first, insert, rows, set_where
 from connector.vault import PersonSeal
-from leads.enums import DecisionOutcome, Outcome
+from leads.enums import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +72,6 @@ class FeedbackRows:
         has no outcome of its own."""
         standing = rows(self._db, Row, "WHERE label IS NOT NULL AND withdrawn_at IS NULL ORDER BY id")
         return {row.lead_id: _said(row) for row in standing}
-
-    def count_errors(self, since: datetime, faults: Sequence[str]) -> tuple[int, int, dict[str, int]]:
-        """(decisions of the engine since then, how many of them a person corrected for one of these causes, and how often by
-        cause). A decision counts once, by the first cause given for it."""
-        picked = (DecisionRow.at >= since) & (DecisionRow.outcome == DecisionOutcome.ASSIGNED.value)
-        with self._db.connected():
-            made = int(DecisionRow.select(fn.COUNT(DecisionRow.id)).where(picked).scalar())
-            said = (
-                Row.select(Row.decision_id, Row.value)
-                .join(DecisionRow, on=(DecisionRow.id == Row.decision_id))
-                .where(picked & Row.kind.in_(["passed", "override"]) & Row.value.in_(list(faults)) & Row.withdrawn_at.is_null())
-                .order_by(Row.id.desc())
-            )
-            first_cause: dict[int, str] = dict(tuples(said))
-        causes: dict[str, int] = {}
-        for cause in first_cause.values():
-            causes[cause] = causes.get(cause, 0) + 1
-        return made, len(first_cause), causes
 
 
 def _said(row: Row) -> Said:

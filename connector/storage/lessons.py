@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,9 +35,16 @@ class Taught:
     outcome: Outcome
 
 
+#: What was said, and not taken back, of picks of the engine.
+_SAID = (
+    "SELECT f.kind, f.decision_id, f.value, f.at, f.actor, f.withdrawn_at FROM feedback f JOIN decision d ON d.id = f.decision_id"
+    " WHERE f.kind IN ('override', 'passed') AND d.outcome = 'assigned' ORDER BY f.id"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A pick of the engine that a person overrode. `said` is the cause they gave, None when they gave none."""
+    """A pick of the engine that a person overrode or passed on. `said` is the cause they gave, None when they gave none."""
 
     at: datetime
     actor: str
@@ -94,20 +101,22 @@ class Lessons:
             ).fetchall()
         return [from_ms(at) for (at,) in found]
 
-    def set_aside(self, since: datetime) -> list[SetAside]:
-        """Picks of the engine that people overrode since then. What they took back afterwards does not count."""
+    def set_aside(self, since: datetime, faults: Collection[str]) -> list[SetAside]:
+        """Picks of the engine that people set aside since then, in order: each once, when it was overridden, or passed on for one
+        of these causes. What they took back afterwards does not count; nor does who gets a lead that its rep had passed."""
+        said: dict[int, tuple[str, object]] = {}
+        passed: dict[int, SetAside] = {}
         with self._reading():
-            said = {
-                decision_id: (value, withdrawn)
-                for decision_id, value, withdrawn in self._db.run(
-                    "SELECT decision_id, value, withdrawn_at FROM feedback WHERE kind = 'override' ORDER BY id"
-                ).fetchall()
-            }
+            for kind, decision_id, value, at, actor, withdrawn in self._db.run(_SAID).fetchall():
+                if kind == "override":
+                    said[decision_id] = value, withdrawn
+                elif withdrawn is None:
+                    passed.setdefault(decision_id, SetAside(from_ms(at), actor, value))
             found = self._db.run(_SET_ASIDE, to_ms(since)).fetchall()
-        kept = []
+        kept = [one for one in passed.values() if one.said in faults and one.at >= since]
         for _, at, actor, reason, rep_id, before, before_rep, outcome in found:
-            cause, withdrawn = said.get(before, (None, None))
-            if outcome != "assigned" or rep_id == before_rep or reason == "undo" or withdrawn is not None:
+            cause, taken_back = said.get(before, (None, None))
+            if outcome != "assigned" or rep_id == before_rep or reason == "undo" or taken_back is not None or before in passed:
                 continue
             kept.append(SetAside(from_ms(at), actor, cause))
-        return kept
+        return sorted(kept, key=lambda one: one.at)

@@ -99,24 +99,35 @@ class Standings:
             ]
 
     def marks(self) -> dict[str, str]:
-        """For each rep, a text that changes whenever their queue does: what it holds, is accepted, scored, missed."""
+        """For each rep, a text that changes whenever their queue does: what it holds, is accepted, changed, scored, due, missed."""
         found = (
-            "SELECT a.rep_id, COUNT(*), COUNT(a.accepted_at), SUM(a.id), COALESCE(SUM(l.score_id), 0),"  # noqa: S608
-            f" (SELECT COUNT(*) FROM timer t WHERE t.state = 'fired' AND {MISSABLE} AND t.assignment_id IN"
-            " (SELECT b.id FROM assignment b WHERE b.rep_id = a.rep_id AND b.closed_at IS NULL))"
+            "SELECT a.rep_id, COUNT(*), COUNT(a.accepted_at), SUM(a.id), COALESCE(SUM(l.score_id), 0), SUM(l.version),"  # noqa: S608
+            " SUM((SELECT COALESCE(SUM(CASE WHEN t.state = 'pending' THEN t.due_at ELSE -t.id END), 0) FROM timer t"
+            f" WHERE {MISSABLE} AND t.assignment_id = a.id))"
             " FROM assignment a JOIN lead l ON l.id = a.lead_id WHERE a.closed_at IS NULL GROUP BY a.rep_id"
         )
         with self._db.connected():
             return {str(row[0]): repr(tuple(row[1:])) for row in self._db.run(found).fetchall()}
 
+    def given(self) -> dict[str, int]:
+        """When each rep was last given a lead (ms): their part of the team's leads changes with it."""
+        found = "SELECT id, (SELECT COALESCE(MAX(a.opened_at), 0) FROM assignment a WHERE a.rep_id = rep.id) FROM rep ORDER BY id"
+        with self._db.connected():
+            return {str(rep): at for rep, at in self._db.run(found).fetchall()}
+
     def newest(self) -> Sequence[int]:
-        """Numbers that change with what managers and admins see: decisions, the waiting list, deadlines, dead letters, models."""
+        """Numbers that change with what managers and admins see: decisions, the waiting list, deadlines, dead letters, models,
+        policies."""
         asked = (
             "SELECT COALESCE(MAX(id), 0) FROM decision",
             "SELECT COUNT(*) FROM waiting",
+            "SELECT COALESCE(MAX(id), 0) FROM waiting",
             "SELECT COUNT(*) FROM timer WHERE state = 'fired'",
             "SELECT COUNT(*) FROM dead_letter WHERE state = 'open'",
+            "SELECT COALESCE(MAX(id), 0) FROM dead_letter",
             "SELECT COUNT(*) FROM model_version",
+            "SELECT COALESCE(MAX(id), 0) FROM model_version WHERE state = 'champion'",
+            "SELECT COALESCE(MAX(id), 0) FROM published_policy",
         )
         with self._db.connected():
             return [int(self._db.run(one).fetchone()[0]) for one in asked]

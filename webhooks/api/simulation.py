@@ -9,7 +9,7 @@ from pydantic import Field
 
 from connector.errors import Fatal
 from connector.pipeline import simulation
-from connector.pipeline.overrides import by_week
+from connector.pipeline.overrides import by_week, lately
 from leads.enums import Role
 from webhooks.api.gate import Call, Operation
 from webhooks.api.policies import parsed
@@ -33,8 +33,18 @@ class WeekOut(Given):
     causes: dict[str, int]
 
 
+class LatelyOut(Given):
+    """The same over the last seven days until now: the figure that Slack and the metrics tell."""
+
+    picks: int
+    overrides: int
+    rate: float | None
+    causes: dict[str, int]
+
+
 class ErrorsOut(Given):
     weeks: list[WeekOut]
+    last_7_days: LatelyOut
 
 
 class Trial(Taken):
@@ -63,12 +73,13 @@ class TrialOut(Given):
 
 def list_errors(call: Call) -> ErrorsOut:
     """Picks of the engine that people set aside, by week and cause."""
-    weeks = by_week(call.house, call.read_query(ErrorsQuery).weeks)
+    weeks, now = by_week(call.house, call.read_query(ErrorsQuery).weeks), lately(call.house)
     return ErrorsOut(
         weeks=[
             WeekOut(week=one.monday, picks=one.picks, overrides=one.overrides, rate=one.rate, causes=dict(one.causes))
             for one in weeks
-        ]
+        ],
+        last_7_days=LatelyOut(picks=now.picks, overrides=now.overrides, rate=now.rate, causes=dict(now.causes)),
     )
 
 

@@ -14,13 +14,15 @@ from bots.slack.notifier import Notifier
 from bots.slack.worker import handle
 from connector import commands
 from connector.bootstrap import House
+from connector.commands.policies import publish_policy
 from connector.pipeline.deliver import HANDLERS, deliver
 from connector.pipeline.homes import PAUSE_S, HomeWatch
 from connector.pipeline.leaderboard import ask_leaderboard
 from connector.sandbox.slack.blocks import faults_of_blocks, faults_of_view
 from connector.storage.effects import LEASE_S
 from connector.testing import StandingClock
-from leads.enums import EffectKind, Outcome, Role, Tier
+from leads.enums import ChangeKind, EffectKind, Outcome, Role, Tier
+from leads.records import LeadChange
 from tests.unit.bots.slack_fakes import FakeSlack, add_lead
 
 ADA = commands.Actor("slack", "UADA", Role.REP, "1")
@@ -118,7 +120,7 @@ def test_home_follows_what_happens_for_those_who_opened_it(house: House, sending
         watch.turn()
         deliver(house, "slack")
     assert "Hot Doe" in said(sending.homes["UADA"])
-    assert sending.calls.count("publish_home") == before + 1, "only for whom it changed, and once"
+    assert sending.calls.count("publish_home") == before + 2, "Ada's queue and Ben's part of the team's leads, each once"
     commands.accept(house, lead, ADA)
     for number in range(4):  # changes that come fast share a view
         add_lead(house, clock, f"7{number}", "More", f"m{number}@x.example", Tier.B)
@@ -127,7 +129,79 @@ def test_home_follows_what_happens_for_those_who_opened_it(house: House, sending
     watch.turn()
     deliver(house, "slack")
     assert "Your queue (6)" in said(sending.homes["UADA"])
-    assert sending.calls.count("publish_home") <= before + 3
+    assert sending.calls.count("publish_home") <= before + 6
+
+
+POLICY = "name = 'Quarter four'\n[teams.one]\nreps = ['*']\n"
+
+
+def changes(house: House, clock: StandingClock) -> dict[str, Any]:
+    """What is done elsewhere, and what Home says of it: (whose Home, what to do, what is said then)."""
+    lead = add_lead(house, clock, "60", "Warm", "w@x.example", Tier.B)
+    house.model_versions.add("m-new", {"auc": 0.91})
+
+    def publish() -> None:
+        publish_policy(house, POLICY, "Quarter four", commands.Actor("cli", "ops", Role.ADMIN), "new quarter")
+
+    def rename() -> None:
+        change = LeadChange("e9", "60", clock.now(), ChangeKind.CHANGED, fields={"first_name": "Renamed"})
+        with house.db.transaction():
+            house.leads.apply("crm", change, live=True)
+
+    def give_to_ben() -> None:
+        add_lead(house, clock, "77", "Other", "o@x.example", Tier.B, "2")
+
+    def champion() -> None:
+        house.model_versions.promote("m-new")
+
+    def wait() -> None:
+        with house.db.transaction():
+            house.effects.add(EffectKind.CRM_LEAD, "elsewhere", "lead:9", lead)
+
+    def fall_due() -> None:
+        with house.db.transaction():
+            held = house.decisions.open_assignment(lead)
+            assert held
+            house.timers.start(lead, held.id, {"accept": clock.now() + timedelta(minutes=5)})
+
+    return {
+        "policy": ("UADMIN", publish, "Quarter four"),
+        "name": ("UADA", rename, "Renamed Doe"),
+        "share": ("UADA", give_to_ben, "1 of 2 of your team (50%)"),
+        "weight": ("UADA", lambda: house.reps.set("2", {"weight": 2.0}), "by weight 25%"),
+        "model": ("UADMIN", champion, "m-new"),
+        "outbox": ("UADMIN", wait, "elsewhere: 1"),
+        "deadline": ("UADA", fall_due, "due "),
+        "letter": ("UADMIN", lambda: house.deadletters.add("effect", 1, "lead.notify", "Slack said no."), "Slack said no."),
+    }
+
+
+@pytest.mark.parametrize("what", ["policy", "name", "share", "weight", "model", "outbox", "deadline", "letter"])
+def test_home_is_live_within_five_seconds_of_whatever_it_shows(
+    house: House, sending: FakeSlack, clock: StandingClock, what: str
+) -> None:
+    watch = HomeWatch(house)
+    user, change, told = changes(house, clock)[what]
+    open_home(house, sending, user)
+    settle(house, sending, clock, watch)
+    assert told not in said(sending.homes[user])
+    change()
+    for _ in range(5):
+        clock.move(1.0)
+        watch.turn()
+        deliver(house, "slack")
+    assert told in said(sending.homes[user])
+    before = sending.calls.count("publish_home")
+    settle(house, sending, clock, watch)
+    assert sending.calls.count("publish_home") <= before + 1, "a view does not ask for itself"
+
+
+def settle(house: House, slack: FakeSlack, clock: StandingClock, watch: HomeWatch) -> None:
+    """Let everything be delivered, until Home has nothing left to show."""
+    for _ in range(4):
+        clock.move(PAUSE_S)
+        watch.turn()
+        deliver(house, "slack")
 
 
 def test_a_pause_that_ends_by_itself_shows(house: House, sending: FakeSlack, clock: StandingClock) -> None:

@@ -13,6 +13,7 @@ from connector import commands
 from connector.commands import Actor
 from connector.commands.ledger import standing
 from connector.pipeline.deliver import HANDLERS
+from connector.pipeline.overrides import by_week, lately
 from connector.pipeline.training import endings
 from connector.ports import LeadWrite
 from leads.enums import EffectKind, Outcome, Role
@@ -84,11 +85,11 @@ def test_each_act_on_a_lead_is_reversed(desk: Desk, lead: int, act: str) -> None
 def test_a_pass_that_is_undone_bars_nobody_and_teaches_nothing(desk: Desk, lead: int) -> None:
     house, first = desk.house, owner(desk, lead)
     assert commands.pass_on(house, lead, rep(first), "wrong_territory").ok
-    assert commands.allocation_errors(house, desk.clock.now() - timedelta(days=1)).wrong == 1
+    assert lately(house).overrides == 1
     desk.clock.move(5)
     assert commands.undo(house, rep(first)).ok
     assert all(past.closed_as != "passed" for past in house.decisions.history(lead))
-    assert commands.allocation_errors(house, desk.clock.now() - timedelta(days=1)).wrong == 0
+    assert lately(house).overrides == 0
 
 
 def test_what_others_built_on_stays(desk: Desk, lead: int) -> None:
@@ -280,20 +281,30 @@ def test_reps_move_no_bulk(desk: Desk) -> None:
 # -- how often the engine was wrong
 
 
-def test_the_error_rate_counts_decisions_of_the_engine_that_people_set_aside_for_a_fault_of_it(desk: Desk) -> None:
-    since = desk.clock.now() - timedelta(days=1)
-    assert commands.allocation_errors(desk.house, since).rate is None
-    for number in range(4):
+def test_a_pick_is_an_error_once_when_it_is_overridden_or_passed_on_for_a_fault_of_it(desk: Desk) -> None:
+    """One number: whoever asks for it gets this one."""
+    house = desk.house
+    assert lately(house).rate is None
+    kinds = ["wrong_territory", "customer_wish", "pass:no_capacity", "pass:not_a_fit", "pass:conflict", "kept"]
+    for number, _ in enumerate(kinds):
         desk.tell(CRM, change(f"e{number}", first_name="Eve", title="CEO", email=f"e{number}@corp.example"))
     desk.run()
-    leads = [desk.lead(f"e{number}") for number in range(4)]
-    for lead_id, cause in zip(leads, ("wrong_territory", "relationship", "absent", "wrong_territory"), strict=True):
-        other = next(one for one in ("1", "2", "3") if one != owner(desk, lead_id))
-        if lead_id != leads[3]:
-            assert commands.reassign(desk.house, lead_id, other, BOSS, "", cause=cause).ok
-    errors = commands.allocation_errors(desk.house, since)
-    assert (errors.decisions, errors.wrong, errors.rate) == (4, 2, 0.5)
-    assert dict(errors.causes) == {"wrong_territory": 1, "absent": 1}
+    for number, kind in enumerate(kinds):
+        lead_id = desk.lead(f"e{number}")
+        held = owner(desk, lead_id)
+        if kind.startswith("pass:"):
+            assert commands.pass_on(house, lead_id, rep(held), kind.removeprefix("pass:")).ok
+        elif kind != "kept":
+            assert commands.reassign(house, lead_id, next(one for one in ("1", "2", "3") if one != held), BOSS, "", cause=kind).ok
+    errors = lately(house)
+    assert dict(errors.causes) == {"wrong_territory": 1, "customer_wish": 1, "no_capacity": 1, "conflict": 1}
+    picks = len(kinds) + 3  # and whom the passed ones went to
+    assert (errors.picks, errors.overrides) == (picks, 4)
+    assert errors.rate == pytest.approx(4 / picks)
+    (week,) = by_week(house, 1)
+    assert (week.picks, week.overrides, dict(week.causes)) == (errors.picks, errors.overrides, dict(errors.causes))
+    desk.clock.move(8 * 86400)
+    assert lately(house).overrides == 0
 
 
 @pytest.mark.parametrize("act", ["reassign", "won"])

@@ -31,7 +31,9 @@ def moved(site: Any) -> Any:
 
 
 def test_what_people_set_aside_is_told_by_week_and_on_the_metrics_page(moved: Any) -> None:
-    told = moved.call("GET", "/allocation/errors?weeks=2", role=Role.REP).json()["weeks"]
+    answer = moved.call("GET", "/allocation/errors?weeks=2", role=Role.REP).json()
+    told = answer["weeks"]
+    assert answer["last_7_days"] == {"picks": 4, "overrides": 2, "rate": 0.5, "causes": {"other": 1, "changed_in_crm": 1}}
     assert [week["overrides"] for week in told] == [0, 2]
     assert (told[1]["picks"], told[1]["rate"]) == (4, 0.5)
     assert told[1]["causes"] == {"other": 1, "changed_in_crm": 1}

@@ -7,19 +7,17 @@ from typing import Any, Final
 
 from allocation.replay import replay as make_again
 from bots.slack import access, grammar
+from bots.slack.answers import errors_line
 from bots.slack.listeners.commands.leads import one_lead
 from bots.slack.text import lasting, say, when
 from bots.slack.visit import Visit
-from connector import commands
 from connector.commands import Actor
 from connector.errors import Fatal
-from connector.pipeline import simulation
+from connector.pipeline import overrides, simulation
 from connector.storage.census import take_census
 from connector.storage.decisions import StoredDecision
 from leads.enums import Role
 
-#: Over how long the allocation-error rate is told.
-LOOK_BACK: Final = timedelta(days=30)
 MOST_DAYS: Final = 90
 RULES: Final = 20
 
@@ -105,16 +103,7 @@ def model(visit: Visit, actor: Actor, call: grammar.Call) -> None:
     else:
         lines = [f"*Model {say(record.version, 80)}* in use, made {when(record.created_at)}"]
         lines += [f"• {say(name.replace('_', ' '), 60)}: {_figure(value)}" for name, value in _figures(record.metrics)]
-    errors = commands.allocation_errors(visit.house, visit.house.clock.now() - LOOK_BACK)
-    if errors.rate is None:
-        lines.append(f"No decision of the engine in the last {LOOK_BACK.days} days.")
-    else:
-        causes = ", ".join(f"{cause.replace('_', ' ')} {count}" for cause, count in sorted(errors.causes.items()))
-        lines.append(
-            f"Allocation errors in the last {LOOK_BACK.days} days: {errors.wrong} of {errors.decisions} decisions"
-            f" ({errors.rate:.1%}){': ' + causes if causes else ''}"
-        )
-    visit.tell("\n".join(lines), shared=call.shared)
+    visit.tell("\n".join([*lines, errors_line(overrides.lately(visit.house))]), shared=call.shared)
 
 
 def _figures(metrics: Any) -> list[tuple[str, float]]:
@@ -140,6 +129,7 @@ def health(visit: Visit, actor: Actor, call: grammar.Call) -> None:
         "*All is well*" if not dead else "*Something was given up*: see `leadswitch deadletters list`",
         f"Inbox: {census.inbox_pending} waiting" + (f" · oldest: {', '.join(waits)}" if waits else ""),
         *(f"• {line}" for line in [*sending, *dead]),
+        errors_line(overrides.lately(visit.house)),
         f"{census.scores} scores and {census.decisions} decisions so far · policy {policy.version}",
     ]
     visit.tell("\n".join(lines))
