@@ -19,10 +19,13 @@ from connector.pipeline.deliver import deliver
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.pipeline.rationale import write_rationale
+from connector.pipeline.reconcile import reconcile_in_turn
 from connector.pipeline.rescore import refresh
 from connector.pipeline.upkeep import keep_up
 from connector.pipeline.waiting import allocate_in_turn
-from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, SCORE, SLOW, notify_queue
+from connector.playbooks.runs import sweep_playbooks
+from connector.playbooks.senders import register
+from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, PLAYBOOKS, RECONCILE, SCORE, SLOW, notify_queue
 
 log = structlog.get_logger(__name__)
 
@@ -62,12 +65,15 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     actor("evaluate_first", FIRST, _of_lead(house, evaluate), priority=0, **RETRIES, on_retry_exhausted="give_up")
     actor("allocate", ALLOCATE, _of_lead(house, allocate_in_turn), priority=0, **RETRIES, on_retry_exhausted="give_up")
     actor("handle_command", COMMAND, lambda ids: handle_command(house, ids), **RETRIES, on_retry_exhausted="give_up")
-    for destination in ["slack", *house.crm_connections()]:
+    register(house)
+    for destination in ["slack", *house.crm_connections(), *house.outlets()]:
         actor(f"deliver:{destination}", notify_queue(destination), lambda name: deliver(house, name), max_retries=0)
     actor("rationale", SLOW, lambda score_id: write_rationale(house, score_id), max_retries=0)
     actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
     actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
     actor("upkeep", SLOW, lambda _: keep_up(house), max_retries=0)
+    actor("reconcile", RECONCILE, lambda name: reconcile_in_turn(house, name), max_retries=0)
+    actor("playbooks", PLAYBOOKS, lambda _: sweep_playbooks(house), max_retries=0)
     actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)
 
 

@@ -202,8 +202,27 @@ def examine_connection(house: House, name: str, mend: bool = False) -> Iterator[
         if client is not None:
             for result in [*(client.prepare() if mend else ()), *client.check()]:
                 yield CheckResult(f"{name}: {result.name}", result.ok, result.detail, result.mend)
+            yield _guarded(f"{name}: reconcile", lambda: _reconciled(house, name), "")
     except LeadswitchError as error:
         yield CheckResult(name, False, str(error), f"Mend [connections.{name}]; see docs/configuration.md.")
+
+
+def _reconciled(house: House, connection: str) -> CheckResult:
+    """Whether what no webhook told us is asked for, and how much that was."""
+    from connector.pipeline.reconcile import newest_run
+
+    name, every = f"{connection}: reconcile", house.settings.connections[connection].reconcile_minutes
+    newest = newest_run(house, connection)
+    if every == 0:
+        return CheckResult(name, True, "off: what no webhook tells stays unheard")
+    if newest is None:
+        return CheckResult(name, True, f"not asked yet; every {every:g} minutes while Leadswitch runs")
+    at, told = newest
+    minutes = (house.clock.now() - at).total_seconds() / 60
+    if "error" in told:
+        mend = f"leadswitch connections test {connection}"
+        return CheckResult(name, False, f"failed {minutes:.0f} minutes ago: {told['error']}", mend)
+    return CheckResult(name, True, f"{minutes:.0f} minutes ago; {told['recovered_ever']} leads recovered so far")
 
 
 def _slack(house: House) -> Iterator[CheckResult]:

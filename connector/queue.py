@@ -22,6 +22,12 @@ log = structlog.get_logger(__name__)
 NEW, SCORE, ALLOCATE, NOTIFY, COMMAND, SLOW = "lead.new", "lead.score", "lead.allocate", "lead.notify", "lead.command", "slow"
 #: The first score of a new lead goes past the further scores of others: somebody waits for it, and clicks come in thousands.
 FIRST = "lead.score.first"
+#: What playbooks do to leads, apart from what takes long by itself.
+PLAYBOOKS = "lead.playbooks"
+#: Asking CRMs for what no webhook told, apart from all that somebody waits for.
+RECONCILE = "lead.reconcile"
+#: The destination of e-mails.
+SMTP = "smtp"
 NAMESPACE = "leadswitch"
 #: After so long without a heartbeat a worker's messages go to another; the default of a minute leaves a killed worker's too long.
 HEARTBEAT_MS = 15_000
@@ -35,6 +41,11 @@ ROWS_A_MESSAGE, MOST_ROWS_A_MESSAGE = 16, 128
 def notify_queue(destination: str) -> str:
     """The queue of a destination: alerts have `lead.notify`, each CRM one of its own, so that a hung CRM delays no alert."""
     return NOTIFY if destination == "slack" else f"{NOTIFY}.{destination}"
+
+
+def webhook_destination(name: str) -> str:
+    """The destination of an outgoing webhook."""
+    return f"webhook.{name}"
 
 
 def make_broker(url: str, *, namespace: str = NAMESPACE) -> dramatiq.Broker:
@@ -93,6 +104,14 @@ class Doorbell:
     def ring_slow(self, job: str, reference: int) -> None:
         """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes", "upkeep"."""
         self._ring(SLOW, job, reference)
+
+    def ring_reconcile(self, connection: str) -> None:
+        """A CRM is to be asked for what no webhook told us."""
+        self._ring(RECONCILE, "reconcile", connection)
+
+    def ring_playbooks(self) -> None:
+        """Leads are to be looked at, or runs of playbooks to be carried on."""
+        self._ring(PLAYBOOKS, "playbooks", 0)
 
     def reachable(self) -> bool:
         """Whether the broker answers."""

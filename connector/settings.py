@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
 from connector.errors import Configuration
 
@@ -54,6 +54,7 @@ class ConnectionSettings(Section):
     refresh_token: SecretStr | None = None
     webhook_secrets: tuple[SecretStr, ...] = ()
     max_body_bytes: int = 1_048_576
+    reconcile_minutes: float = Field(default=15.0, ge=0)  # a CRM is asked so often for what no webhook told; 0: never
     trust_private_host: bool = False  # the sandbox and self-hosted CRMs live on private addresses
 
     def option(self, key: str, default: Any = None) -> Any:
@@ -102,6 +103,32 @@ class LlmSettings(Section):
     budget_ms: int = 500
 
 
+class SmtpSettings(Section):
+    """The server that e-mails of playbooks leave by."""
+
+    host: str = ""  # empty: no e-mail
+    port: int = Field(default=587, gt=0, lt=65536)
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr | None = None
+    sender: str = ""  # "Acme Sales <sales@acme.example>"
+    unsubscribe: str = ""  # an address or URL at which people opt out; named in every message to them
+
+    @model_validator(mode="after")
+    def _whole(self) -> SmtpSettings:
+        if self.host and not (self.sender and self.unsubscribe):
+            raise ValueError("a host needs a sender and an unsubscribe beside it")
+        return self
+
+
+class WebhookSettings(Section):
+    """One receiver of outgoing webhooks."""
+
+    url: str
+    secret: SecretStr  # "whsec_" and base64, as Standard Webhooks has it
+    trust_private_host: bool = False
+
+
 class ScoringSettings(Section):
     model_dir: str = "models"  # below home
     min_labels: int = 50
@@ -140,6 +167,8 @@ class Settings(Section):
     connections: Mapping[str, ConnectionSettings] = Field(default_factory=dict)
     slack: SlackSettings = SlackSettings()
     llm: LlmSettings = LlmSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
     scoring: ScoringSettings = ScoringSettings()
     write_back: WriteBackSettings = WriteBackSettings()
     limits: LimitSettings = LimitSettings()
@@ -186,6 +215,8 @@ SECRET_KEYS = {
     "signing_secret",
     "app_token",
     "api_key",
+    "password",
+    "secret",
 }
 SECRET_LIST_KEYS = {"webhook_secrets"}
 #: Keys of the top table that an environment variable may override: LEADSWITCH_BIND and so on.

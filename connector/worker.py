@@ -16,7 +16,7 @@ from dramatiq import Worker
 from connector.actors import declare, load
 from connector.bootstrap import House, open_house
 from connector.logs import set_up_logs
-from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, NOTIFY, SCORE, SLOW, make_broker, notify_queue
+from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, NOTIFY, PLAYBOOKS, RECONCILE, SCORE, SLOW, make_broker, notify_queue
 from connector.settings import Settings, read_settings
 
 log = structlog.get_logger(__name__)
@@ -34,9 +34,13 @@ def groups(house: House) -> Mapping[str, tuple[frozenset[str], int, int]]:
         "commands": (frozenset({COMMAND}), 1, WAITED_FOR_MS),
         "alerts": (frozenset({NOTIFY}), 2, WAITED_FOR_MS),
         "slow": (frozenset({SLOW}), 1, PATIENT_MS),
+        "playbooks": (frozenset({PLAYBOOKS}), 1, PATIENT_MS),
+        "reconcile": (frozenset({RECONCILE}), 1, PATIENT_MS),
     }
     for connection in house.crm_connections():
         found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 1, PATIENT_MS)
+    for outlet in house.outlets():
+        found[f"outlet {outlet}"] = (frozenset({notify_queue(outlet)}), 1, PATIENT_MS)
     return found
 
 

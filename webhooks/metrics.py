@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from connector.bootstrap import House
-from connector.errors import Retriable
+from connector.errors import LeadswitchError, Retriable
+from connector.pipeline.reconcile import newest_run
 from connector.storage.census import Census
 from connector.storage.intake import InboxWriter
 
@@ -107,6 +108,28 @@ class ScoreCollector(Collector):
         yield answers
         slow = asked.too_slow if asked else 0
         yield CounterMetricFamily("leadswitch_score_too_slow", "Times the model was too slow and rules answered.", value=slow)
+
+
+class ReconcileCollector(Collector):
+    """Shows what no webhook told us and asking the CRM did."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering must not read the database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        recovered = CounterMetricFamily("leadswitch_recovered_leads", "Leads found by asking the CRM.", labels=["connection"])
+        try:
+            for connection in self._house.crm_connections():
+                newest = newest_run(self._house, connection)
+                recovered.add_metric([connection], newest[1]["recovered_ever"] if newest else 0)
+        except LeadswitchError as error:  # what else is counted is worth showing without it
+            log.error("recovered leads not counted", error=str(error))
+            return
+        yield recovered
 
 
 def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:

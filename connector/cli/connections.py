@@ -108,7 +108,7 @@ def reconcile(name: Name, as_json: AsJson = False) -> None:
 
     Example: leadswitch connections reconcile hubspot-main
     """
-    from connector.pipeline.backfill import reconcile as run
+    from connector.pipeline.reconcile import reconcile as run
 
     with opened_house() as house:
         _crm(name, house.crm_connections())

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 import structlog
 
 from connector.bootstrap import House
-from connector.clock import from_ms
 from connector.errors import Configuration
 from connector.pipeline.consent import is_barred
 from connector.pipeline.identity import join_near
@@ -39,43 +37,18 @@ class BackfillReport:
 
 def run(house: House, connection: str, progress: Progress | None = None) -> BackfillReport:
     """Read everything a CRM has, from where an interrupted run left off. Raises `Configuration` for a connection without a CRM."""
-    client = _crm(house, connection)
+    client = crm(house, connection)
     owners = house.reps.sync(connection, client.owners())
     cursor_name = f"backfill:{connection}"
     total = BackfillReport(owners, 0, 0, 0)
     for page in client.backfill(house.cells.get(cursor_name)):
-        total = _add(total, take_page(house, connection, page, live=False))
+        total = add(total, take_page(house, connection, page, live=False))
         house.cells.set(cursor_name, page.cursor)
         if progress:
             progress(total.leads, page.total)
     house.cells.set(cursor_name, None)
     log.info("backfill done", connection=connection, leads=total.leads, engagements=total.engagements, outcomes=total.outcomes)
     return total
-
-
-def reconcile(house: House, connection: str, progress: Progress | None = None) -> BackfillReport:
-    """Ask the CRM what changed since the last time, and route what no webhook told us. Reports how many were recovered."""
-    client = _crm(house, connection)
-    owners = house.reps.sync(connection, client.owners())
-    name = f"reconcile:{connection}"
-    since, after_id = _read_mark(house.cells.get(name), house.clock.now())
-    total = BackfillReport(owners, 0, 0, 0)
-    for page in client.changed_since(since, after_id):
-        total = _add(total, take_page(house, connection, page, live=True))
-        if page.cursor:
-            house.cells.set(name, page.cursor)
-        if progress:
-            progress(total.leads, page.total)
-    log.info("reconcile done", connection=connection, leads=total.leads, recovered=total.recovered)
-    return total
-
-
-def _read_mark(mark: str | None, now: datetime) -> tuple[datetime, str | None]:
-    """Where the last reconcile stopped: "ms:id" of the newest record it saw. The first one looks a day back."""
-    if not mark:
-        return now - timedelta(hours=24), None
-    moment, _, after_id = mark.partition(":")
-    return from_ms(int(moment)), after_id or None
 
 
 def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) -> BackfillReport:
@@ -124,14 +97,14 @@ def _take_lead(
     return applied.lead_id, applied.created
 
 
-def _crm(house: House, connection: str) -> CrmClient:
+def crm(house: House, connection: str) -> CrmClient:
     client = house.client(connection)
     if client is None:
         raise Configuration(f"{connection} is not a CRM.", "Name a connection of a CRM; see `leadswitch connections list`.")
     return client
 
 
-def _add(left: BackfillReport, right: BackfillReport) -> BackfillReport:
+def add(left: BackfillReport, right: BackfillReport) -> BackfillReport:
     sums: Mapping[str, int] = {
         name: getattr(left, name) + getattr(right, name) for name in ("leads", "engagements", "outcomes", "recovered")
     }

@@ -13,7 +13,7 @@ from connector import commands
 from connector.clock import to_ms
 from connector.commands import Actor
 from connector.errors import Configuration, Retriable
-from connector.pipeline import backfill
+from connector.pipeline import backfill, reconcile
 from connector.pipeline.rescore import rescore
 from connector.ports import BackfillPage
 from connector.testing import NOON
@@ -119,7 +119,7 @@ def test_history_and_live_news_at_once_agree_in_either_order(desk: Desk) -> None
 
 
 def test_a_connection_without_a_crm_says_so(desk: Desk) -> None:
-    for call in (backfill.run, backfill.reconcile):
+    for call in (backfill.run, reconcile.reconcile):
         with pytest.raises(Configuration, match="not a CRM"):
             call(desk.house, MAIL)
 
@@ -140,11 +140,11 @@ def test_reconciling_routes_whom_no_webhook_spoke_of_and_goes_on_from_there(desk
     mark = f"{to_ms(NOON)}:9"
     missed = change("9", NOON, email="nine@corp.example", title="CEO")
     told = Changed(desk, BackfillPage([missed], [], {}, mark))
-    report = backfill.reconcile(desk.house, CRM)
+    report = reconcile.reconcile(desk.house, CRM)
     assert (report.leads, report.recovered) == (1, 1)
     desk.run()
     assert sum(desk.house.decisions.open_counts().values()) == 1
-    assert backfill.reconcile(desk.house, CRM).recovered == 0
+    assert reconcile.reconcile(desk.house, CRM).recovered == 0
     assert told.asked == [(NOON - timedelta(hours=24), None), (NOON, "9")]
 
 
@@ -153,7 +153,7 @@ def test_an_owner_whose_change_no_webhook_told_holds_the_lead_with_everything(de
     desk.run()
     desk.clock.move(3600)
     Changed(desk, BackfillPage([change("9", desk.clock.now(), owner_id="102")], [], {}, None))
-    backfill.reconcile(desk.house, CRM)
+    reconcile.reconcile(desk.house, CRM)
     lead = desk.house.leads.get(desk.lead("9"))
     assert lead is not None
     assert lead.owner_id == "3"
@@ -187,3 +187,51 @@ def test_rescoring_scores_and_routes_nobody(desk: Desk) -> None:
     assert all(desk.house.scores.newest(one) for one in ids)
     desk.run()
     assert desk.house.decisions.open_counts() == {}
+
+
+def test_a_crm_is_asked_again_and_again_from_when_it_was_first_known(desk: Desk) -> None:
+    """What was there before is for a backfill: nobody wants last week's leads given out because a connection was added."""
+    told = Changed(desk, BackfillPage([change("9", NOON, email="nine@corp.example")], [], {}, f"{to_ms(NOON)}:9"))
+    begun = desk.clock.now()
+    assert reconcile.ring_due(desk.house) == 1
+    report = reconcile.reconcile_in_turn(desk.house, CRM)
+    assert report is not None
+    assert told.asked == [(begun, None)]
+    assert reconcile.ring_due(desk.house) == 0
+    assert reconcile.reconcile_in_turn(desk.house, CRM) is None, "a bell that came late"
+    desk.clock.move(15 * 60)
+    assert reconcile.ring_due(desk.house) == 1
+    assert reconcile.reconcile_in_turn(desk.house, CRM) is not None
+    newest = reconcile.newest_run(desk.house, CRM)
+    assert newest is not None
+    assert (newest[0], newest[1]["recovered_ever"]) == (desk.clock.now(), 1)
+
+
+def test_a_crm_that_could_not_be_asked_is_asked_soon_again(desk: Desk) -> None:
+    Changed(desk)
+    desk.crm.changed_since = lambda *_: iter_failing(Retriable("HubSpot did not answer."))  # type: ignore[attr-defined]
+    with pytest.raises(Retriable):
+        reconcile.reconcile_in_turn(desk.house, CRM)
+    newest = reconcile.newest_run(desk.house, CRM)
+    assert newest is not None
+    assert newest[1]["error"] == "HubSpot did not answer."
+    assert not reconcile.is_due(desk.house, CRM)
+    desk.clock.move(60)
+    assert reconcile.is_due(desk.house, CRM)
+
+
+def test_two_workers_do_not_ask_at_once(desk: Desk) -> None:
+    seen: list[object] = []
+
+    def ask(moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
+        seen.append(reconcile.reconcile_in_turn(desk.house, CRM))
+        return iter(())
+
+    desk.crm.changed_since = ask  # type: ignore[attr-defined]
+    assert reconcile.reconcile_in_turn(desk.house, CRM) is not None
+    assert seen == [None]
+
+
+def iter_failing(error: Exception) -> Iterator[BackfillPage]:
+    raise error
+    yield

@@ -12,7 +12,7 @@ import pytest
 
 from connector import commands
 from connector.commands import Actor
-from connector.pipeline import backfill
+from connector.pipeline import reconcile as reconciling
 from connector.pipeline.leavers import release_leads
 from connector.pipeline.sla import sweep_clocks
 from connector.ports import BackfillPage
@@ -294,7 +294,7 @@ def test_a_pick_of_the_engine_is_nobodys_choice(desk: Desk, free: bool) -> None:
 
 def reconcile(desk: Desk, page: BackfillPage) -> None:
     desk.crm.changed_since = lambda since, after_id=None: iter([page])  # type: ignore[attr-defined]
-    backfill.reconcile(desk.house, CRM)
+    reconciling.reconcile(desk.house, CRM)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.WON, Outcome.LOST])
