@@ -23,7 +23,6 @@ from typing import Any, Protocol, TypeVar
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from connector.ports import CrmWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 
@@ -93,7 +92,6 @@ class StandIn(Protocol):
     knobs: Knobs
     owners: Sequence[str]  # ids of at least three people who may own leads
     unknown_owner: str  # an id in the vendor's form that nobody has
-    writes: frozenset[type[CrmWrite]]  # what the adapter can write to this CRM
     changes: int  # of leads, tasks, notes and deals, by anybody
     impatient: int  # calls that came before the pause was over that an earlier answer asked for
 

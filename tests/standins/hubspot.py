@@ -14,7 +14,6 @@ from starlette.applications import Starlette
 from starlette.types import Scope
 
 from connector.adapters.hubspot.words import FIELDS, STAGE_WORDS, STAGES
-from connector.ports import LeadWrite, TaskWrite
 from connector.sandbox.hubspot.api import Api, object_routes
 from connector.sandbox.hubspot.catalog import Catalog, catalog_routes
 from connector.sandbox.hubspot.store import Change, Record, Store, to_milliseconds
@@ -63,7 +62,6 @@ class HubSpotStandIn:
 
     adapter = "hubspot"
     unknown_owner = "1"
-    writes = frozenset({LeadWrite, TaskWrite})
 
     def __init__(self, clock: StandingClock) -> None:
         self.clock, self.knobs = clock, Knobs()

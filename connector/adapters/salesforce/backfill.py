@@ -5,7 +5,7 @@ Source: Salesforce's Object Reference (Lead, LeadHistory, Task, Event, Opportuni
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,6 +15,7 @@ from connector.adapters.salesforce.ids import is_same, long_or_none, read_record
 from connector.adapters.salesforce.records import Beside, LeadRead, Record, read_lead, read_user
 from connector.adapters.salesforce.shape import Shape
 from connector.clock import to_ms
+from connector.errors import Configuration
 from connector.ports import BackfillPage
 from leads.records import LeadChange, RepRecord
 
@@ -34,8 +35,9 @@ class LeadReader:
         own: Mapping[str, str],
         extra: Sequence[str],
         user_id: str | None,
+        now: Callable[[], datetime],
     ) -> None:
-        self._live, self._calls, self._shape, self._own, self._user_id = live, background, shape, own, user_id
+        self._live, self._calls, self._shape, self._own, self._user_id, self._now = live, background, shape, own, user_id, now
         self._wanted = tuple(dict.fromkeys([*words.FIELDS, *words.ALSO_READ, words.STAGE, *own, *extra]))
 
     def by_ids(self, ids: Sequence[str]) -> list[LeadChange]:
@@ -43,8 +45,8 @@ class LeadReader:
         known = [one for one in map(long_or_none, dict.fromkeys(ids)) if one]
         found: list[LeadChange] = []
         for start in range(0, len(known), PAGE):
-            query = f"{self._select()} WHERE Id IN {soql.any_of(known[start : start + PAGE])}"
-            found += [read_lead(record, self._own).now for record in soql.rows(self._live, query)]
+            records = self._leads(self._live, f"WHERE Id IN {soql.any_of(known[start : start + PAGE])}")
+            found += [read_lead(record, self._own, self._now()).now for record in records]
         return found
 
     def owners(self) -> Iterator[RepRecord]:
@@ -56,8 +58,8 @@ class LeadReader:
         """Every lead, by id; the cursor is the last id. Ids are asked for rather than offsets, which end at 2,000."""
         total = self._count() if cursor is None else None
         while True:
-            beyond = f" WHERE Id > {soql.quote(read_record_id(cursor))}" if cursor else ""
-            records = list(soql.rows(self._calls, f"{self._select()}{beyond} ORDER BY Id LIMIT {PAGE}"))
+            beyond = f"WHERE Id > {soql.quote(read_record_id(cursor))} " if cursor else ""
+            records = self._leads(self._calls, f"{beyond}ORDER BY Id LIMIT {PAGE}")
             cursor = str(records[-1]["Id"]) if len(records) == PAGE else None
             yield self._page(records, cursor, total)
             if cursor is None:
@@ -71,20 +73,28 @@ class LeadReader:
             known = long_or_none(after_id)
             beyond = f"SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > {soql.quote(known)})" if known else ""
             where = beyond or f"SystemModstamp >= {stamp}"
-            query = f"{self._select()} WHERE {where} ORDER BY SystemModstamp, Id LIMIT {PAGE}"
-            records = list(soql.rows(self._calls, query))
+            records = self._leads(self._calls, f"WHERE {where} ORDER BY SystemModstamp, Id LIMIT {PAGE}")
             if not records:
                 return
-            at, after_id = words.read_moment(records[-1]["SystemModstamp"]), str(records[-1]["Id"])
+            last = records[-1]
+            at, after_id = words.read_moment(last["SystemModstamp"]) if "SystemModstamp" in last else self._now(), str(last["Id"])
             yield self._page(records, f"{to_ms(at)}:{after_id}", None)
             if len(records) < PAGE:
                 return
 
-    def _select(self) -> str:
-        """Only what our user may see: one hidden field would refuse the whole query."""
-        visible = self._shape.fields("Lead")
-        names = [name for name in (*self._wanted, "ConvertedOpportunityId", "ConvertedContactId") if name in visible]
-        return f"SELECT Id, {', '.join(names)} FROM Lead"  # noqa: S608 - SOQL, names of the org's own description
+    def _leads(self, calls: SalesforceCalls, conditions: str) -> list[Record]:
+        """The leads that meet the conditions. A hidden field refuses a whole query: then only what our user may see is asked."""
+        try:
+            return list(soql.rows(calls, f"SELECT Id, {', '.join(self._wanted)} FROM Lead {conditions}"))  # noqa: S608 - SOQL
+        except Configuration as error:
+            if "INVALID_FIELD" not in str(error):
+                raise
+            visible = self._shape.fields("Lead")
+            narrowed = tuple(name for name in self._wanted if name in visible)
+            if narrowed == self._wanted:
+                raise
+            self._wanted = narrowed
+        return self._leads(calls, conditions)
 
     def _count(self) -> int | None:
         answer = self._calls.call("GET", self._calls.path("query"), params={"q": "SELECT COUNT() FROM Lead"})
@@ -93,7 +103,7 @@ class LeadReader:
 
     def _page(self, records: Sequence[Record], cursor: str | None, total: int | None) -> BackfillPage:
         beside = self._beside(records)
-        read: list[LeadRead] = [read_lead(one, self._own, beside.get(str(one["Id"]))) for one in records]
+        read: list[LeadRead] = [read_lead(one, self._own, self._now(), beside.get(str(one["Id"]))) for one in records]
         return BackfillPage(
             leads=[one.now for one in read],
             engagements=[engagement for one in read for engagement in one.engagements],
@@ -108,12 +118,11 @@ class LeadReader:
             return {}
         ids = soql.any_of(str(one["Id"]) for one in records)
         deals = [str(one["ConvertedOpportunityId"]) for one in records if one.get("ConvertedOpportunityId")]
-        own = f" AND {words.MARKER} = NULL" if words.MARKER in self._shape.fields("Task") else ""
         queries = {
             "history": f"SELECT LeadId, NewValue, CreatedDate FROM LeadHistory WHERE Field = 'Status' AND LeadId IN {ids} "  # noqa: S608
             "ORDER BY CreatedDate",
             "tasks": f"SELECT Id, WhoId, CompletedDateTime, SystemModstamp FROM Task WHERE WhoId IN {ids} "  # noqa: S608
-            f"AND IsClosed = TRUE AND TaskSubtype IN ('Call', 'Email'){own}",
+            "AND IsClosed = TRUE AND TaskSubtype IN ('Call', 'Email')",
             "events": f"SELECT Id, WhoId, CreatedDate FROM Event WHERE WhoId IN {ids}",  # noqa: S608
         }
         if deals:

@@ -102,27 +102,18 @@ class SalesforceCalls:
         except ValueError:
             raise Retriable(f"{TITLE} answered {answer.status_code} with something that is not JSON.") from None
 
-    def composite(self, urls: Mapping[str, str]) -> dict[str, Any]:
-        """Name → answer of several GETs in one call; those that were refused are left out."""
-        requests = [{"method": "GET", "url": url, "referenceId": name} for name, url in urls.items()]
-        answer = self.call("POST", self.path("composite"), body={"allOrNone": False, "compositeRequest": requests})
-        parts = answer.get("compositeResponse") or ()
-        later = [error for part in parts if isinstance(error := self._part_error(part), Retriable)]
-        if later:
-            raise later[0]
-        return {part["referenceId"]: part["body"] for part in parts if part.get("httpStatusCode") == 200}
+    def composite(self, requests: Sequence[Mapping[str, Any]], *, idempotent: bool) -> dict[str, Mapping[str, Any]]:
+        """`referenceId` → status and body of up to 25 requests in one call; each succeeds or fails alone."""
+        body = {"allOrNone": False, "compositeRequest": list(requests)}
+        answer = self.call("POST", self.path("composite"), body=body, idempotent=idempotent)
+        return {str(part.get("referenceId")): part for part in (answer or {}).get("compositeResponse") or ()}
 
-    def _part_error(self, part: Mapping[str, Any]) -> LeadswitchError | None:
-        return (
-            None if part.get("httpStatusCode") == 200 else sort_refusal(read_errors(part.get("body")), "part of a composite call")
-        )
-
-    def collection(self, method: str, records: Sequence[Mapping[str, Any]], *, idempotent: bool) -> list[Mapping[str, Any]]:
-        """The results of up to 200 rows, in their order; each succeeds or fails alone."""
+    def collection(self, records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The results of changing up to 200 records, in their order; each succeeds or fails alone."""
         body = {"allOrNone": False, "records": list(records)}
-        results = self.call(method, self.path("composite/sobjects"), body=body, idempotent=idempotent)
+        results = self.call("PATCH", self.path("composite/sobjects"), body=body)
         if not isinstance(results, list) or len(results) != len(records):
-            raise (Retriable if idempotent else Unsure)(f"{TITLE} did not answer for every row.")
+            raise Retriable(f"{TITLE} did not answer for every row.")
         return results
 
     def soap(self, body: str) -> Element:

@@ -32,7 +32,7 @@ class SalesforceClient:
         background = self._calls.in_background()
         user_id = read_id_option(settings, "user_id")
         shape, words = Shape(self._calls), statuses(settings)
-        self._reader = LeadReader(self._calls, background, shape, own_fields(settings), tuple(extra), user_id)
+        self._reader = LeadReader(self._calls, background, shape, own_fields(settings), tuple(extra), user_id, context.clock.now)
         converted = settings.option("converted_status")
         queue_id = read_id_option(settings, "queue_id")
         self._writer = SalesforceWriter(background, shape, words, queue_id, str(converted) if converted else None)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from connector.adapters.salesforce import soql
 from connector.adapters.salesforce.calls import SalesforceCalls
 from connector.adapters.salesforce.ids import long_or_none
-from connector.adapters.salesforce.rows import Row, make_rows
+from connector.adapters.salesforce.rows import Row, make_once
 from connector.ports import NoteWrite, Written
 
 TITLE_LIMIT: Final = 80
@@ -34,7 +34,7 @@ class NoteWriter:
         rows: list[Row] = [
             (index, _note(write, people[str(long_or_none(write.external_id))])) for index, write in notes if index not in done
         ]
-        return done | make_rows(self._calls, "Note", rows, lambda values: str(values["Title"]), self._unsure)
+        return done | make_once(self._calls, "Note", rows, "Title", self._unsure)
 
     def _find(self, titles: Sequence[str]) -> dict[str, str]:
         query = f"SELECT Id, Title FROM Note WHERE Title IN {soql.any_of(titles)}"  # noqa: S608 - SOQL, quoted

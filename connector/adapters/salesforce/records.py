@@ -39,28 +39,33 @@ class LeadRead:
     ended: tuple[Outcome, datetime] | None
 
 
-def read_lead(record: Record, own: Mapping[str, str], beside: Beside | None = None) -> LeadRead:
-    """Read one record of an answer, with what was read beside it. Raises `Retriable` when it has not Salesforce's shape."""
+def read_lead(record: Record, own: Mapping[str, str], now: datetime, beside: Beside | None = None) -> LeadRead:
+    """Read one record of an answer, with what was read beside it. One without a stamp is as of `now`.
+
+    Raises `Retriable` when it has not Salesforce's shape.
+    """
     try:
-        return _read(record, own, beside or Beside())
+        return _read(record, own, now, beside or Beside())
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Retriable("Salesforce answered with a lead that cannot be read.") from None
 
 
-def _read(record: Record, own: Mapping[str, str], beside: Beside) -> LeadRead:
-    lead, changed_at = read_record_id(record["Id"]), words.read_moment(record["SystemModstamp"])
+def _read(record: Record, own: Mapping[str, str], now: datetime, beside: Beside) -> LeadRead:
+    lead = read_record_id(record["Id"])
+    changed_at = words.read_moment(record["SystemModstamp"]) if "SystemModstamp" in record else now
     fields, extra = words.read_fields(record, own)
     fields |= _deal_facts(beside.opportunity)
-    now = LeadChange(
+    change = LeadChange(
         event_key=f"sf:{lead}:at:{to_ms(changed_at)}",
         external_id=lead,
         occurred_at=changed_at,
         kind=ChangeKind.CHANGED,
         fields=fields,
         extra=extra,
-        created_at=words.read_moment(record["CreatedDate"]),
+        created_at=words.read_moment(record["CreatedDate"]) if "CreatedDate" in record else None,
     )
-    return LeadRead(changed_at, now, tuple(_engagements(lead, beside)), _ended(record, fields, beside))
+    ended = _ended(record, fields, beside, changed_at)
+    return LeadRead(changed_at, change, tuple(_engagements(lead, beside)), ended)
 
 
 def _deal_facts(opportunity: Record | None) -> dict[str, FieldValue]:
@@ -71,7 +76,9 @@ def _deal_facts(opportunity: Record | None) -> dict[str, FieldValue]:
     return facts
 
 
-def _ended(record: Record, fields: Mapping[str, FieldValue], beside: Beside) -> tuple[Outcome, datetime] | None:
+def _ended(
+    record: Record, fields: Mapping[str, FieldValue], beside: Beside, changed_at: datetime
+) -> tuple[Outcome, datetime] | None:
     """Won or lost with the opportunity; lost, without one, since the status first said so without a break."""
     opportunity = beside.opportunity
     if opportunity is not None:
@@ -85,7 +92,7 @@ def _ended(record: Record, fields: Mapping[str, FieldValue], beside: Beside) -> 
         if words.STATUSES.get(str(entry.get("NewValue")).strip().lower()) != LOST_STATUS:
             break
         since = words.read_moment(entry["CreatedDate"])
-    return Outcome.LOST, since or words.read_moment(record["SystemModstamp"])
+    return Outcome.LOST, since or changed_at
 
 
 def _engagements(lead: str, beside: Beside) -> Iterable[EngagementEvent]:

@@ -18,6 +18,7 @@ from connector.settings import ConnectionSettings
 from leads.results import CheckResult
 
 PERMISSION_SET: Final = "Leadswitch"
+IDENTITY: Final = "/services/oauth2/userinfo"
 
 
 def _field(label: str, kind: str, **more: Any) -> dict[str, Any]:
@@ -57,18 +58,16 @@ class SalesforceSetup:
         self._user_id, self._organization_id = settings.option("user_id"), settings.option("organization_id")
 
     def check(self) -> Iterator[CheckResult]:
-        """Credentials, identity, limits, objects, fields, statuses; stops after the credentials when those are no good."""
+        """Credentials, daily calls, identity, objects, fields, statuses; stops after the credentials when those are no good."""
+        self._shape.forget()
         try:
-            who: Mapping[str, Any] = self._calls.call("GET", "/services/oauth2/userinfo")
+            limits = self._calls.call("GET", self._calls.path("limits")) or {}
         except LeadswitchError as error:
             yield CheckResult("credentials", False, str(error), _mend(error))
             return
         yield CheckResult("credentials", True, "the token is taken")
-        yield self._identity(
-            "user_id", self._user_id, who.get("user_id"), "our own changes are not recognised in outbound messages"
-        )
-        yield self._identity("organization_id", self._organization_id, who.get("organization_id"), "messages of any org are taken")
-        yield self._try("daily calls", self._check_limits)
+        yield _daily_calls(limits.get("DailyApiRequests") or {})
+        yield from self._check_identity()
         for thing in ("Lead", "Task", "Note", "Opportunity"):
             yield self._try(f"object: {thing}", lambda thing=thing: self._check_object(thing))  # type: ignore[misc]
         for thing, fields in FIELDS.values():
@@ -90,17 +89,14 @@ class SalesforceSetup:
         except LeadswitchError as error:
             return CheckResult(name, False, str(error), _mend(error))
 
-    def _identity(self, option: str, given: Any, true: Any, otherwise: str) -> CheckResult:
-        if is_same(given, true):
-            return CheckResult(option, True, "as in the connection")
-        what = f"{option} of the connection is another one" if given else f"without {option} {otherwise}"
-        return CheckResult(option, False, what, f'Set {option} = "{long_or_none(true)}" in the connection.')
-
-    def _check_limits(self) -> tuple[bool, str, str]:
-        told = (self._calls.call("GET", self._calls.path("limits")) or {}).get("DailyApiRequests") or {}
-        left, most = int(told.get("Remaining", 0)), int(told.get("Max", 0))
-        few = most > 0 and left <= most * RESERVE
-        return not few, f"{left} of {most} calls left", "Look at what else calls this org, or buy more calls." if few else ""
+    def _check_identity(self) -> Iterator[CheckResult]:
+        try:
+            who = self._calls.call("GET", IDENTITY)
+        except LeadswitchError as error:
+            yield CheckResult("identity", False, str(error), _mend(error))
+            return
+        yield _compare("user_id", self._user_id, who.get("user_id"), "our own changes are not known in outbound messages")
+        yield _compare("organization_id", self._organization_id, who.get("organization_id"), "messages of any org are taken")
 
     def _check_object(self, thing: str) -> tuple[bool, str, str]:
         told = self._calls.call("GET", self._calls.path(f"sobjects/{thing}/describe"))
@@ -161,7 +157,7 @@ class SalesforceSetup:
         query = f"SELECT Id FROM PermissionSet WHERE Name = {soql.quote(PERMISSION_SET)}"  # noqa: S608 - SOQL, quoted
         found = next(iter(soql.rows(self._calls, query)), None)
         owner = str(found["Id"]) if found else self._make("PermissionSet", {"Name": PERMISSION_SET, "Label": "Leadswitch"})
-        user = str(long_or_none(self._calls.call("GET", "/services/oauth2/userinfo").get("user_id")))
+        user = str(long_or_none(self._calls.call("GET", IDENTITY).get("user_id")))
         is_it = f"AssigneeId = {soql.quote(user)} AND PermissionSetId = {soql.quote(owner)}"
         query = f"SELECT Id FROM PermissionSetAssignment WHERE {is_it}"  # noqa: S608 - SOQL, quoted
         if next(iter(soql.rows(self._calls, query)), None) is None:
@@ -171,6 +167,20 @@ class SalesforceSetup:
     def _make(self, thing: str, values: Mapping[str, Any]) -> str:
         made = self._calls.call("POST", self._calls.path(f"sobjects/{thing}"), body=values, idempotent=False)
         return str(made["id"])
+
+
+def _compare(option: str, given: Any, true: Any, otherwise: str) -> CheckResult:
+    if is_same(given, true):
+        return CheckResult(option, True, "as in the connection")
+    what = f"{option} of the connection is another one" if given else f"without {option} {otherwise}"
+    return CheckResult(option, False, what, f'Set {option} = "{long_or_none(true)}" in the connection.')
+
+
+def _daily_calls(told: Mapping[str, Any]) -> CheckResult:
+    left, most = int(told.get("Remaining", 0)), int(told.get("Max", 0))
+    few = most > 0 and left <= most * RESERVE
+    mend = "Look at what else calls this org, or buy more calls." if few else ""
+    return CheckResult("daily calls", not few, f"{left} of {most} left", mend)
 
 
 def _mend(error: LeadswitchError) -> str:

@@ -42,7 +42,7 @@ class Shape:
         with self._lock:
             if self._statuses is None:
                 query = "SELECT ApiName, SortOrder, IsConverted FROM LeadStatus ORDER BY SortOrder"
-                found = soql.rows(self._calls, query)
+                found = [one for one in soql.rows(self._calls, query) if one.get("ApiName")]
                 self._statuses = tuple(
                     Status(str(one["ApiName"]), int(one["SortOrder"]), bool(one["IsConverted"])) for one in found
                 )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from connector.adapters.salesforce.refusals import read_errors, sort_refusal
 from connector.errors import Retriable
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ def rows_together(calls: SalesforceCalls, queries: Mapping[str, str]) -> dict[st
     is switched off in this org, or the user may not see it."""
     if len(queries) > TOGETHER:
         raise ValueError("too many queries for one call")
+    requests = [{"method": "GET", "url": calls.query_url(query), "referenceId": name} for name, query in queries.items()]
     found: dict[str, Sequence[Record]] = {}
-    for name, answer in calls.composite({name: calls.query_url(query) for name, query in queries.items()}).items():
-        found[name] = list(_pages(calls, answer))
+    for name, part in calls.composite(requests, idempotent=True).items():
+        if part.get("httpStatusCode") == 200:
+            found[name] = list(_pages(calls, part["body"]))
+        elif isinstance(error := sort_refusal(read_errors(part.get("body")), "a query"), Retriable):
+            raise error
     return found

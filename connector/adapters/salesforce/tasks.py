@@ -12,7 +12,7 @@ from typing import Any
 from connector.adapters.salesforce import soql, words
 from connector.adapters.salesforce.calls import SalesforceCalls
 from connector.adapters.salesforce.ids import is_same, long_or_none
-from connector.adapters.salesforce.rows import Row, make_rows, update_rows
+from connector.adapters.salesforce.rows import Row, make_once, update_rows
 from connector.errors import Skippable
 from connector.ports import TaskWrite, Written
 
@@ -36,7 +36,7 @@ class TaskWriter:
         rows: list[Row] = [
             (index, _task(write, people[str(long_or_none(write.external_id))])) for index, write in tasks if index not in done
         ]
-        return done | make_rows(self._calls, "Task", rows, lambda values: str(values[words.MARKER]), self._unsure)
+        return done | make_once(self._calls, "Task", rows, words.MARKER, self._unsure)
 
     def _find(self, markers: Sequence[str]) -> dict[str, str]:
         """marker → task id of those that Salesforce has."""

@@ -39,7 +39,14 @@ ROUTED_BECAUSE, STAGE = "Leadswitch_Routed_Because__c", "Leadswitch_Stage__c"
 MARKER: Final = "Leadswitch_Marker__c"
 
 #: Read with every lead beside FIELDS.
-ALSO_READ: Final = ("MobilePhone", "IsConverted", "ConvertedDate", "CreatedDate", "SystemModstamp", "LastModifiedById")
+ALSO_READ: Final = (
+    "MobilePhone",
+    "IsConverted",
+    "ConvertedContactId",
+    "ConvertedOpportunityId",
+    "CreatedDate",
+    "SystemModstamp",
+)
 #: Salesforce's bookkeeping and our own columns: never an `extra` column, because they are not about the lead.
 NOT_EXTRA: Final = frozenset(
     {

@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.types import Scope
 
-from connector.ports import DealWrite, LeadWrite, NoteWrite, TaskWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 from tests.standins import Knobs, Notice, Seen, SeenTask, lose_answers
@@ -45,7 +44,6 @@ class SalesforceStandIn:
 
     adapter = "salesforce"
     unknown_owner = suffixed("005000000000999")
-    writes = frozenset({LeadWrite, TaskWrite, NoteWrite, DealWrite})
 
     def __init__(self, clock: StandingClock) -> None:
         self.clock, self.knobs = clock, Knobs()
@@ -148,7 +146,7 @@ class SalesforceStandIn:
 
 def _makes(scope: Scope) -> bool:
     path = str(scope["path"])
-    return scope["method"] == "POST" and (path.endswith("/composite/sobjects") or "/Soap/" in path)
+    return scope["method"] == "POST" and (path.endswith(("/sobjects/Task", "/sobjects/Note")) or "/Soap/" in path)
 
 
 def _values(fields: Mapping[str, FieldValue]) -> Record:

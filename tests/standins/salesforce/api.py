@@ -188,18 +188,25 @@ class Api:
     def composite(self, request: Request, body: Any) -> Answer:
         parts = body["compositeRequest"]
         queries = [part for part in parts if part["url"].startswith(f"{DATA}query")]
-        if len(parts) > 25 or len(queries) > 5 or len(queries) != len(parts):
+        if len(parts) > 25 or len(queries) > 5 or body.get("allOrNone") is not False:
             raise Unanswered(400, "LIMIT_EXCEEDED", "too many subrequests")
-        told = []
-        for part in parts:
-            asked = parse_qs(urlsplit(part["url"]).query)
-            try:
-                answer: Any = self._select(asked["q"][0])
-                status = 200
-            except Unanswered as refusal:
-                answer, status = [{"message": str(refusal), "errorCode": refusal.code}], refusal.status
-            told.append({"body": answer, "httpHeaders": {}, "httpStatusCode": status, "referenceId": part["referenceId"]})
-        return 200, {"compositeResponse": told}
+        return 200, {"compositeResponse": [self._part(part) for part in parts]}
+
+    def _part(self, part: Record) -> Record:
+        things = part["url"].removeprefix(f"{DATA}sobjects/")
+        answer: Any
+        try:
+            if part["method"] == "POST" and "/" not in things:
+                made = self.org.create(things, part["body"], self.org.user)
+                status, answer = 201, {"id": made["Id"], "success": True, "errors": []}
+            else:
+                status, answer = 200, self._select(parse_qs(urlsplit(part["url"]).query)["q"][0])
+        except Unanswered as refusal:
+            status, answer = refusal.status, [{"message": str(refusal), "errorCode": refusal.code}]
+        except Refused as refusal:
+            status = 400
+            answer = [{"message": str(refusal), "errorCode": refusal.code, "fields": list(refusal.fields)}]
+        return {"body": answer, "httpHeaders": {}, "httpStatusCode": status, "referenceId": part["referenceId"]}
 
     # ---- writing
     def make(self, request: Request, body: Any) -> Answer:
@@ -211,17 +218,14 @@ class Api:
         if not 1 <= len(records) <= 200 or body.get("allOrNone") is not False:
             raise Unanswered(400, "INVALID_INPUT", "1 to 200 records, and allOrNone false")
         rule = request.headers.get("sforce-auto-assign", "TRUE").upper() != "FALSE"
-        return 200, [self._row(request.method, dict(one), rule) for one in records]
+        return 200, [self._row(dict(one), rule) for one in records]
 
-    def _row(self, method: str, values: Record, rule: bool) -> Record:
+    def _row(self, values: Record, rule: bool) -> Record:
         thing = values.pop("attributes")["type"]
         try:
-            if method == "POST":
-                made = self.org.create(thing, values, self.org.user)
-            else:
-                made = self.org.update(thing, values.pop("id"), values, self.org.user)
-                if rule and thing == "Lead":  # the org's active assignment rule takes the lead away again
-                    made["OwnerId"] = self.org.queue
+            made = self.org.update(thing, values.pop("id"), values, self.org.user)
+            if rule and thing == "Lead":  # the org's active assignment rule takes the lead away again
+                made["OwnerId"] = self.org.queue
         except Refused as refusal:
             return {"success": False, "errors": [refusal.row]}
         return {"id": made["Id"], "success": True, "errors": []}
@@ -263,7 +267,6 @@ class Api:
             ("GET", f"{DATA}sobjects/{{thing}}/describe", self.describe),
             ("POST", f"{DATA}sobjects/{{thing}}", self.make),
             ("POST", f"{DATA}composite", self.composite),
-            ("POST", f"{DATA}composite/sobjects", self.collection),
             ("PATCH", f"{DATA}composite/sobjects", self.collection),
         )
         routes = [Route(path, self.guard(handle), methods=[method]) for method, path, handle in table]
