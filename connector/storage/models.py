@@ -515,6 +515,61 @@ class HomeViewer(Table):
     shown = CharField(max_length=64)
 
 
+class PublishedPlaybooks(Table):
+    """A file of playbooks that somebody put in force; the newest one holds."""
+
+    version = CharField(max_length=64)
+    text = TextField()
+    actor = CharField(max_length=80)
+    reason = TextField()
+    at = MomentField()
+
+
+class PlaybookLook(Table):
+    """How a lead stood when playbooks last looked at it: what differs the next time is news. `due_at` asks for a look."""
+
+    lead_id = IntegerField(unique=True)
+    due_at = MomentField(null=True)
+    looked_at = MomentField(null=True)
+    score = IntegerField(null=True)
+    tier = CharField(max_length=8, null=True)
+    stage = CharField(max_length=24, null=True)
+    engagement_id = IntegerField(default=0)
+
+
+class PlaybookRun(Table):
+    """One run of a playbook for a lead. Unique by its number and by its cause: the database says that nothing starts it twice."""
+
+    playbook = CharField(max_length=64)
+    lead_id = IntegerField()
+    number = IntegerField()
+    cause = CharField(max_length=40)  # "act:17", "tier:42", "score:42", "stage:…" or "quiet:…"
+    plan = JsonField()  # the playbook's table as it was when the run began
+    position = IntegerField(default=0)  # of the next step
+    state = CharField(max_length=8, default="running")  # running, done, stopped
+    due_at = MomentField(null=True)
+    started_at = MomentField()
+    seen_id = IntegerField(default=0)  # the newest engagement when it began: later ones may stop it
+    ended_at = MomentField(null=True)
+    ended_as = CharField(max_length=40, null=True)
+
+    class Meta:
+        indexes = ((("lead_id", "playbook", "number"), True), (("lead_id", "playbook", "cause"), True))
+
+
+class PlaybookStep(Table):
+    """One step that a run took, and what came of it."""
+
+    run_id = IntegerField()
+    position = IntegerField()
+    at = MomentField()
+    step = CharField(max_length=16)
+    result = CharField(max_length=120)
+
+    class Meta:
+        indexes = ((("run_id", "position"), True),)
+
+
 TABLES: tuple[type[Table], ...] = (
     HomeViewer,
     Inbox,
@@ -551,4 +606,8 @@ TABLES: tuple[type[Table], ...] = (
     Snooze,
     Bulk,
     Thread,
+    PublishedPlaybooks,
+    PlaybookLook,
+    PlaybookRun,
+    PlaybookStep,
 )
