@@ -209,6 +209,28 @@ class NeedsUpkeep(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One person to be put into a sequence of an e-mail tool. `key` is our idempotency key: 32 hexadecimal digits, random to look
+    at. `sequence` is the tool's own name or id of it."""
+
+    key: str
+    email: str
+    sequence: str
+    asked_at: datetime
+
+
+class Enroller(Protocol):
+    """The part of a connection that puts people into sequences. Safe to share between threads."""
+
+    def enrol(self, enrolment: Enrolment) -> str:
+        """Enrol one person; again with the same key changes nothing. Returns a receipt.
+
+        Raises only errors of `connector.errors`: `Skippable` when the tool does not have the person, or they may not be written to.
+        """
+        ...
+
+
 class Adapter(Protocol):
     """One vendor."""
 
@@ -223,6 +245,17 @@ class Adapter(Protocol):
 
     def client(self, settings: ConnectionSettings, context: ClientContext) -> CrmClient | None:
         """The outbound half, or None when the vendor has none (e-mail tools, generic sources)."""
+        ...
+
+
+@runtime_checkable
+class EnrollingAdapter(Protocol):
+    """An adapter whose tool has sequences that people can be put into; beside what every `Adapter` has."""
+
+    title: str
+
+    def enroller(self, settings: ConnectionSettings, context: ClientContext) -> Enroller:
+        """Raises `Configuration` when a needed secret is missing."""
         ...
 
 

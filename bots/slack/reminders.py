@@ -1,4 +1,5 @@
-"""What Slack tells of deadlines: a reminder to the rep, an alert to whoever leads the team. Those of one place share a message."""
+"""What Slack tells of deadlines and of playbooks: a reminder to the rep, an alert to whoever leads the team. Those of one place
+share a message."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bots.slack.blocks import Block, context, section
-from bots.slack.sender import Sender
+from bots.slack.sender import Sender, keep_quiet
 from bots.slack.shared import since, still_open
 from bots.slack.text import say
 from connector import commands
 from connector.errors import Configuration, Retriable, Skippable
 from connector.pipeline.alerts import DEADLINES
+from connector.playbooks.alerts import ALERT as PLAYBOOK
+from connector.playbooks.alerts import alert_of
 from connector.storage.cards import Card
 from leads.enums import EffectKind
 
@@ -74,6 +77,8 @@ class Reminders:
         text = words(house, line)
         if text is None:
             raise Skippable("The lead is gone, was accepted or went on meanwhile.")
+        if line.stage == PLAYBOOK and place.startswith("dm:"):  # a deadline cannot wait, this can
+            keep_quiet(house, place.removeprefix("dm:"))
         channel = self._channel(house, place)
         lease, holder = f"lease:{DEADLINES}{place}", f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
         if not house.cells.lease(lease, holder, LEASE_S):
@@ -141,6 +146,9 @@ def _keep(house: House, place: str, channel: str, ts: str, lines: Iterable[Line]
 def words(house: House, line: Line) -> str | None:
     """The sentence of a deadline; None when nothing is left to say of it."""
     card = commands.card(house, line.lead_id)
+    if card is not None and line.stage == PLAYBOOK:
+        alert = alert_of(house, line.lead_id, line.result)
+        return f"*{say(card.name)}*: {say(alert)}" if alert else None
     if card is None or (line.result in ("reminded", "alerted") and (card.owner_id != line.rep_id or card.state == "accepted")):
         return None
     rep = house.reps.get(line.rep_id)
@@ -163,6 +171,7 @@ def deadlines(house: House, place: str, lines: Sequence[Line]) -> tuple[str, lis
         blocks.append(context(f"and {more} more: see the queue of the rep."))
     blocks = blocks or [section("Nothing waits here any more.")]
     to_rep = place.startswith("dm:") and all(line.stage == "remind" for line in lines)
+    told = any(line.stage == PLAYBOOK for line in lines)
     if len(lines) == 1:
-        return ("A lead waits for you" if to_rep else "A deadline needs you"), blocks
-    return (f"{len(lines)} leads wait for you" if to_rep else f"{len(lines)} deadlines need you"), blocks
+        return ("A lead waits for you" if to_rep else "A lead needs you" if told else "A deadline needs you"), blocks
+    return (f"{len(lines)} leads wait for you" if to_rep else f"{len(lines)} {'leads' if told else 'deadlines'} need you"), blocks

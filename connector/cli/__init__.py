@@ -20,6 +20,7 @@ from connector.cli import (
     leads,
     merges,
     models,
+    playbooks,
     policy,
     processes,
     reps,
@@ -48,6 +49,7 @@ simulation.register(app)
 app.add_typer(connections.app, name="connections")
 app.add_typer(models.app, name="models")
 app.add_typer(policy.app, name="policy")
+app.add_typer(playbooks.app, name="playbooks")
 app.add_typer(reps.app, name="reps")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(inbox.app, name="inbox")

@@ -34,7 +34,7 @@ def check(file: File = None, as_json: AsJson = False) -> None:
     from connector.commands.policies import check_policy
 
     path, text = _read(file)
-    with _known_house() as house:
+    with known_house() as house:
         try:
             checked = check_policy(text, str(path), house)
         except PolicyError as error:
@@ -141,7 +141,7 @@ def _read(file: Path | None) -> tuple[Path, str]:
 
 
 @contextmanager
-def _known_house() -> Iterator[House | None]:
+def known_house() -> Iterator[House | None]:
     """The house when there is a database that can be asked; else None, and a line that says so: a file can be checked anywhere."""
     from connector.errors import LeadswitchError
     from connector.settings import read_settings

@@ -47,6 +47,10 @@ STATUSES = {
 }
 
 
+#: What does not leave by Slack or a CRM.
+OUTLETS = frozenset({EffectKind.EMAIL, EffectKind.WEBHOOK, EffectKind.ENROL})
+
+
 class Held(LeadswitchError):
     """The row waits until a moment by somebody's wish, such as quiet hours: neither a failed try nor a loss of patience."""
 
@@ -63,16 +67,17 @@ class Handler(Protocol):
         ...
 
 
-#: Filled by `bots` in the worker; `connector` never imports them.
+#: Filled in the worker: by `bots`, which `connector` never imports, and by `connector.playbooks.senders`.
 HANDLERS: dict[EffectKind, Handler] = {}
 
 
 def deliver(house: House, destination: str) -> int:
     """Send what is due for a destination until nothing is; returns how many rows were taken."""
-    send = _deliver_alert if destination == "slack" else _deliver_crm
-    limit = 1 if destination == "slack" else CRM_BATCH
+    to_crm = destination in house.crm_connections()
+    send = _deliver_crm if to_crm else _deliver_singly
+    limit = CRM_BATCH if to_crm else 1
     taken = 0
-    if destination == "slack" and not HANDLERS:
+    if destination == "slack" and HANDLERS.keys() <= OUTLETS:
         return 0  # without a bot token its rows wait
     while effects := house.effects.claim(destination, limit):
         taken += len(effects)
@@ -86,7 +91,7 @@ def _by_doubt(effects: Sequence[Effect]) -> list[list[Effect]]:
     return [group for doubt in (True, False) if (group := [effect for effect in effects if effect.in_doubt is doubt])]
 
 
-def _deliver_alert(house: House, destination: str, effects: Sequence[Effect]) -> None:
+def _deliver_singly(house: House, destination: str, effects: Sequence[Effect]) -> None:
     for effect in effects:
         handler = HANDLERS.get(effect.kind)
         bound = structlog.contextvars.bound_contextvars(effect_id=effect.id, lead_id=effect.lead_id)

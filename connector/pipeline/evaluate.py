@@ -39,6 +39,8 @@ def evaluate(house: House, lead_id: int) -> Score | None:
             house.leads.mark_allocated(lead.lead_id, lead.version)  # its owner stays and nobody needs to be told
         else:
             house.db.after_commit(partial(house.queue.ring_allocate, lead.lead_id))
+        if house.playbook_shelf.current().by_name:
+            house.playbooks.ask_look(lead.lead_id)  # the clock rings for it, when the lead has found its rep
         if _wants_rationale(house, score, now.shown is None or now.shown_tier is not score.tier):
             house.db.after_commit(partial(house.queue.ring_slow, "rationale", score_id))
     if now.version == lead.version and (lead.scored_version == 0 or house.live.lacks(lead.lead_id)):

@@ -298,6 +298,8 @@ def _change(house: House, batch: _Batch, change: LeadChange) -> Seen:
     if applied.rescore:
         batch.touched.add(applied.lead_id)
     _settle_outcome(house, applied, change)
+    if batch.live and "lifecycle_stage" in applied.fields and house.playbook_shelf.current().by_name:
+        house.playbooks.ask_look(applied.lead_id)  # a stage moves no score, so that scoring does not ask
     batch.acted.append(contacts.see_change(house, applied, change))
     told = "owner_id" in applied.standing and change.origin is ChangeOrigin.PERSON  # what we wrote ourselves is not in the fields
     if "owner_id" in applied.fields or told or (applied.created and change.fields.get("owner_id")):

@@ -77,7 +77,10 @@ def _one_batch(house: House, lead_ids: Sequence[int]) -> tuple[int, int]:
         stages.count_on(sorted(news))
         house.scores.add_many([(one.lead_id, one.version + (one.lead_id in news), scores[one.lead_id]) for one in standing])
         stages.let_stand([one.lead_id for one in standing])
+        watched = bool(house.playbook_shelf.current().by_name)
         for lead_id in sorted(news):
+            if watched:
+                house.playbooks.ask_look(lead_id)
             house.db.after_commit(partial(house.queue.ring_allocate, lead_id))
     return len(standing), len(news)
 

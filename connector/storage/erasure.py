@@ -9,6 +9,8 @@ from connector.storage.models import Identity, NearName
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import LeadChange as ChangeRow
 from connector.storage.models import PastLook as PastLookRow
+from connector.storage.models import PlaybookLook as LookRow
+from connector.storage.models import PlaybookRun as RunRow
 from connector.storage.models import Score as ScoreRow
 
 
@@ -24,8 +26,10 @@ def erase(lead_id: int) -> list[str]:
     ScoreRow.update({ScoreRow.features: {}, ScoreRow.contributions: {}, ScoreRow.reasons: [], ScoreRow.rationale: None}).where(
         ScoreRow.lead_id.in_(records)
     ).execute()
-    for table in (Identity, NearName, EngagementRow, ChangeRow, PastLookRow):
+    for table in (Identity, NearName, EngagementRow, ChangeRow, PastLookRow, LookRow):
         table.delete().where(table.lead_id.in_(records)).execute()
+    over = {RunRow.state: "stopped", RunRow.ended_as: "erased", RunRow.due_at: None}
+    RunRow.update(over).where(RunRow.lead_id.in_(records) & (RunRow.state == "running")).execute()
     LeadRow.update(
         {
             LeadRow.data_key: None,

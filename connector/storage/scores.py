@@ -9,7 +9,7 @@ from typing import Any
 from connector.storage.db import Database
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import Score as Row
-from connector.storage.spelled import first, insert, insert_many
+from connector.storage.spelled import first, insert, insert_many, rows
 from connector.vault import Vault
 from leads.enums import Tier
 from leads.fields import PERSONAL
@@ -46,6 +46,10 @@ class Scores:
         """The score that stands."""
         row = first(self._db, Row, "WHERE lead_id = ? ORDER BY version DESC, id DESC", lead_id)
         return _stored(row) if row else None
+
+    def of_lead(self, lead_id: int) -> list[StoredScore]:
+        """Every score of a lead, the oldest first."""
+        return [_stored(row) for row in rows(self._db, Row, "WHERE lead_id = ? ORDER BY id", lead_id)]
 
     def before(self, stored: StoredScore) -> StoredScore | None:
         """The score before this one, for the trend."""

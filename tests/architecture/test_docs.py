@@ -84,7 +84,7 @@ def test_every_command_that_a_page_names_exists() -> None:
     unknown = []
     for page in PAGES:
         for words in re.findall(
-            r"leadswitch ([a-z]+(?: [a-z]+)?)\b", re.sub(r"leadswitch/|/leadswitch", "", page.read_text(encoding="utf-8"))
+            r"leadswitch ([a-z]+(?: [a-z][a-z-]*)?)\b", re.sub(r"leadswitch/|/leadswitch", "", page.read_text(encoding="utf-8"))
         ):
             name, _, inner = words.partition(" ")
             if name not in known or (inner and hasattr(known[name], "commands") and inner not in known[name].commands):
