@@ -21,14 +21,14 @@ LISTED: Final = 20
 LABELS: Final = {"show": "Show", "why": "Why", "reassign": "Reassign", "claim": "Claim"}
 
 
-def choices(query: str, leads: Sequence[LeadSummary], verb: str) -> list[Block]:
-    """Several leads fit what was typed: one line each, with a button."""
+def choices(query: str, leads: Sequence[LeadSummary], verb: str, looked: str = "") -> list[Block]:
+    """Several leads fit what was typed: one line each, with a button. `looked` says among which leads they were looked for."""
     blocks = [section(f"Several leads match {say(query, 200)}. Which one?")]
     for lead in list(leads)[:LISTED]:
         owner = f" · owner {say(lead.owner_name, 100)}" if lead.owner_name else ""
         action = names.SHOW if verb not in LABELS or verb == "show" else f"{names.SHOW}_{verb}"
         blocks.append(section(f"{_summary(lead)}{owner} · id {lead.id}", button(LABELS.get(verb, "Show"), action, str(lead.id))))
-    return blocks
+    return [*blocks, context(looked)] if looked else blocks
 
 
 def _summary(lead: LeadSummary) -> str:

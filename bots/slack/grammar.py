@@ -199,7 +199,11 @@ HELP: Final[dict[Verb, tuple[str, str, str]]] = {
     "pto": ("pto [REP] [DAYS]", "days off; without DAYS a form opens; `pto clear` forgets them", "pto 24 Dec to 2 Jan"),
     "caps": ("caps [REP] [NUMBER]", "how many leads you hold and may hold; managers set it", "caps sam@example.com 20"),
     "rules": ("rules", "the allocation policy in force", "rules"),
-    "simulate": ("simulate [DAYS]", "the last days' leads through the policy in force, made again (managers)", "simulate 7"),
+    "simulate": (
+        "simulate [DAYS] [with POLICY]",
+        "the last days' leads made again by the policy in force, or by a published one, by name or version (managers)",
+        "simulate 7 with Quarter four",
+    ),
     "replay": ("replay LEAD or DECISION", "make a past decision again from its record (managers)", "replay 17"),
     "model": ("model", "the scoring model and how well it does", "model"),
     "health": ("health", "what waits, what failed (admins)", "health"),

@@ -88,6 +88,30 @@ def calendar(
     show_rows(rows, as_json, f"{file} holds no absence that is still to come.")
 
 
+@app.command()
+def unlink(
+    rep: Annotated[str, typer.Argument(metavar="REP", help="Id or e-mail address.")],
+    why: Annotated[str, typer.Option(help="For the audit trail.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Forget who a rep is in Slack, as when the wrong person was linked.
+
+    Whoever has the rep's e-mail address in Slack is linked again when they next act; anybody else asks with the button "Link me".
+
+    Example: leadswitch reps unlink anna@example.com --why "linked to her namesake"
+    """
+    from connector import commands
+
+    with opened_house() as house:
+        found = house.reps.by_email(rep) if "@" in rep else house.reps.get(rep)
+        if found is None:
+            fail(f"There is no rep {rep}: see leadswitch reps list.")
+        done = commands.unlink_rep(house, found.id, me(), why)
+    if not done.ok:
+        fail(done.text)
+    show_facts({"id": found.id, "told": done.text}, as_json)
+
+
 def _read(setting: str) -> tuple[str, Any]:
     """`name=value`: the value is JSON where it reads as such, else text, and None when it is empty."""
     name, equals, value = setting.partition("=")

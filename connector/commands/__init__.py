@@ -10,7 +10,7 @@ from connector.commands.outcomes import log_outcome
 from connector.commands.owners import accept, claim, pass_on, reassign
 from connector.commands.people import Actor, Done, actor_for_slack
 from connector.commands.reasons import Why, why
-from connector.commands.reps import link_rep, set_rep
+from connector.commands.reps import link_rep, set_rep, unlink_rep
 from connector.commands.search import LeadSummary, find_leads, summary_of
 from connector.commands.snoozes import snooze
 from connector.commands.undo import undo
@@ -43,5 +43,6 @@ __all__ = [
     "snooze",
     "summary_of",
     "undo",
+    "unlink_rep",
     "why",
 ]

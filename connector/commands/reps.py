@@ -71,3 +71,20 @@ def link_rep(house: House, rep_id: str, slack_user_id: str, actor: Actor) -> Don
         after = {"slack_user_id": slack_user_id}
         house.audit.add(actor.label, "rep.linked", f"rep:{rep_id}", detail={"before": before, "after": after})
         return Done(True, f"{rep.name} is linked.")
+
+
+def unlink_rep(house: House, rep_id: str, actor: Actor, said: str = "") -> Done:
+    """An admin takes the link to a Slack user away. Whoever has the e-mail address of the rep is linked again when they next act;
+    anybody else has to ask."""
+    if not actor.may(Role.ADMIN):
+        return Done(False, "Only admins can unlink a rep.")
+    with house.db.transaction():
+        rep = house.reps.get(rep_id)
+        if rep is None:
+            return Done(False, "There is no such rep.")
+        if rep.slack_user_id is None:
+            return Done(True, f"{rep.name} is linked to nobody.")
+        house.reps.unlink_slack(rep.id)
+        detail = {"before": {"slack_user_id": rep.slack_user_id}, "after": {"slack_user_id": None}}
+        house.audit.add(actor.label, "rep.unlinked", f"rep:{rep_id}", said=said, detail=detail)
+        return Done(True, f"{rep.name} is linked to nobody any more.")

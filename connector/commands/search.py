@@ -6,12 +6,16 @@ import re
 from dataclasses import dataclass
 
 from connector.bootstrap import House
+from connector.pipeline.identity import near_tokens
 from connector.pipeline.normalise import normalise_email
 from connector.storage.leads import FOREIGN_ID
 from leads.enums import Tier
 from leads.records import Lead
 
+#: Leads that a search by a part of a name looks through.
 SEARCHED = 2_000
+#: From so many words on a search reads as first name, last name and company.
+FULL_NAME = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class LeadSummary:
 
 
 def find_leads(house: House, query: str, limit: int = 5) -> list[LeadSummary]:
-    """Leads by number, e-mail, CRM id or link, or by name and company among those touched last."""
+    """Leads by number, e-mail, CRM id or link, or first and last name with company, whenever they came; or by any part of name and
+    company among those touched last (`has_older` says whether there are more)."""
     text = query.strip()
     if not text:
         return []
@@ -40,7 +45,23 @@ def find_leads(house: House, query: str, limit: int = 5) -> list[LeadSummary]:
         searched = f"{lead.name} {lead.fields.get('company') or ''}".lower()
         if all(word in searched for word in words):
             found.append(lead)
-    return [summary_of(house, lead) for lead in found[:limit]]
+    older = (lead for lead in _find_named(house, text.split()) if lead.id not in {one.id for one in found})
+    return [summary_of(house, lead) for lead in [*found, *older][:limit]]
+
+
+def has_older(house: House) -> bool:
+    """Whether there are leads that a search by a part of a name does not look at."""
+    return house.leads.count() > SEARCHED
+
+
+def _find_named(house: House, words: list[str]) -> list[Lead]:
+    """Leads of this name at this company, by the keyed tokens of both, however old they are."""
+    if len(words) < FULL_NAME:
+        return []
+    first, last, *company = words
+    tokens = near_tokens(house, {"first_name": first, "last_name": last, "company": " ".join(company)})
+    leads = [house.leads.get(lead_id) for lead_id in house.namesakes.candidates(tokens, besides=0)]
+    return [lead for lead in leads if lead is not None and not lead.erased and lead.name.casefold() == f"{first} {last}".casefold()]
 
 
 def _find_exact(house: House, text: str) -> list[Lead]:

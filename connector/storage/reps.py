@@ -142,6 +142,11 @@ class Reps:
         with self._db.transaction():
             set_where(self._db, Row, link, "id = ?", int(rep_id))
 
+    def unlink_slack(self, rep_id: str) -> None:
+        """Forget who a rep is in Slack."""
+        with self._db.transaction():
+            set_where(self._db, Row, {"slack_user_id": None, "slack_dm": None}, "id = ?", int(rep_id))
+
     def set(self, rep_id: str, changes: Mapping[str, Any]) -> StoredRep | None:
         """Set what people may set; a value of None takes the setting back. Callers validate and audit."""
         with self._db.transaction():

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bots.slack import names, worker
-from connector.actors import handle_command
+from connector.actors import COMMAND_S, handle_command
 from connector.bootstrap import House
+from connector.pipeline import simulation
 from connector.ports import Delivery
 from connector.storage.intake import seal_delivery
 from connector.storage.models import Inbox
@@ -95,3 +96,23 @@ def test_of_two_workers_with_one_request_the_slower_takes_its_deed_back(house: H
     handle_command(house, [inbox_id])
     assert acts(house) == 1
     assert len(rep(house, "1")["pto"]) == 1
+
+
+@pytest.mark.usefixtures("_here")
+def test_no_other_worker_begins_a_simulation_that_takes_long(
+    house: House, clock: StandingClock, slack: FakeSlack, lead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, others = simulation.run, []
+
+    def slow(house: House, policy: Any, since: Any, report: Any) -> Any:
+        for step in range(5):
+            clock.move(50)
+            others.append(house.inbox.claim(inbox_id, COMMAND_S))
+            report(step / 5, "")
+        return real(house, policy, since, report)
+
+    monkeypatch.setattr(simulation, "run", slow)
+    inbox_id = store(house, command("simulate 7", user="UBOSS"))
+    handle_command(house, [inbox_id])
+    assert others == [False] * 5
+    assert "The last 7 days" in slack.said

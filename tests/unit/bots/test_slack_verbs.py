@@ -11,12 +11,16 @@ import pytest
 from bots.slack import names
 from bots.slack.client import NeedsMending, Refused
 from bots.slack.grammar import HELP, VERBS
+from bots.slack.listeners.commands import leads
 from bots.slack.worker import handle
 from connector import commands
 from connector.bootstrap import House
+from connector.commands import search
+from connector.commands.policies import publish_policy
 from connector.errors import Retriable
+from connector.pipeline.identity import near_tokens
 from connector.testing import StandingClock
-from leads.enums import Outcome, Tier
+from leads.enums import Outcome, Role, Tier
 from leads.records import RepRecord
 from tests.unit.bots.slack_fakes import FakeSlack, add_lead
 from tests.unit.bots.test_slack_worker import chosen, click, command, holder, note, submit
@@ -634,3 +638,75 @@ def test_what_was_done_is_not_done_twice_when_its_answer_cannot_be_given(house: 
         handle(house, request, slack)
     assert house.snoozes.open(lead) is None
     assert "paused_until" in rep(house, "1"), "one undo takes back one act"
+
+
+# -- simulating another policy
+
+
+def publish(house: House, name: str, reps: str) -> str:
+    text = f"name = '{name}'\n[teams.one]\nreps = [{reps}]\n"
+    return publish_policy(house, text, name, commands.Actor("cli", "ops", Role.ADMIN), "new quarter").policy.version
+
+
+@pytest.mark.parametrize(
+    "words", ["simulate 7 with Quarter four", "simulate with quarter FOUR", "simulate 30 days with policy {version}", "simulate"]
+)
+def test_past_leads_are_made_again_by_the_policy_that_is_named(house: House, slack: FakeSlack, lead: int, words: str) -> None:
+    """Three policies were published; without a name the one in force is meant."""
+    publish(house, "Quarter three", "'1'")
+    version = publish(house, "Quarter four", "'2'")
+    force = publish(house, "Quarter one", "'3'")
+    handle(house, command(words.format(version=version[:6]), user="UBOSS"), slack)
+    assert f"through policy {force if words == 'simulate' else version}" in slack.said
+
+
+def test_a_policy_that_nobody_published_is_answered_with_those_there_are(house: House, slack: FakeSlack, lead: int) -> None:
+    handle(house, command("simulate with Quarter nine", user="UBOSS"), slack)
+    assert slack.said == "No published policy is called Quarter nine. Published: none yet."
+    version = publish(house, "Quarter four", "'2'")
+    handle(house, command("simulate 7 with <!channel>", user="UBOSS"), slack)
+    assert slack.said == f"No published policy is called &lt;!channel&gt;. Published: Quarter four (`{version}`)."
+    handle(house, command("simulate 7 Quarter four", user="UBOSS"), slack)
+    assert "For how many days?" in slack.said
+
+
+# -- finding a lead that is not among the newest
+
+
+def test_a_search_by_name_says_how_far_it_looked(
+    house: House, slack: FakeSlack, lead: int, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "SEARCHED", 2)
+    monkeypatch.setattr(leads, "SEARCHED", 2)
+    with house.db.transaction():
+        fields = {"first_name": "Jane", "last_name": "Doe", "company": "Acme"}
+        house.namesakes.write(lead, near_tokens(house, fields))
+    handle(house, command("show nobody"), slack)
+    assert "looked through" not in slack.said
+    for number in range(2):
+        clock.move(60)
+        add_lead(house, clock, f"8{number}", "Newer", f"n{number}@x.example")
+    handle(house, command("show jane"), slack)
+    assert "By name I looked through the 2 leads touched last" in slack.said
+    handle(house, command("show newer"), slack)
+    assert "Among the 2 leads touched last" in shown(slack)
+    handle(house, command("show Jane Doe Acme"), slack)
+    assert "Jane Doe" in shown(slack)
+
+
+# -- taking a link away
+
+
+def test_an_admin_unlinks_a_rep_who_was_linked_to_the_wrong_person(house: House, slack: FakeSlack) -> None:
+    house.reps.link_slack("1", "UWRONG", "DWRONG")
+    wrong = commands.actor_for_slack(house, "UWRONG", None)
+    assert wrong.rep_id == "1"
+    assert not commands.unlink_rep(house, "1", commands.Actor("slack", "UBOSS", Role.MANAGER)).ok
+    done = commands.unlink_rep(house, "1", commands.Actor("cli", "ops", Role.ADMIN), "her namesake")
+    assert done == commands.Done(True, "Ada Rep is linked to nobody any more.")
+    assert commands.actor_for_slack(house, "UWRONG", None).role is Role.UNKNOWN
+    found = house.reps.get("1")
+    assert found
+    assert (found.slack_user_id, found.slack_dm) == (None, None)
+    assert next((one.action, one.reason) for one in house.audit.entries()) == ("rep.unlinked", "her namesake")
+    assert commands.actor_for_slack(house, "UADA", "ada@x.example").rep_id == "1", "who has the address is linked by it"

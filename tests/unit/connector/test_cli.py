@@ -62,6 +62,7 @@ def test_whatever_lists_can_answer_in_json(run: Run, words: tuple[str, ...]) -> 
         (("deadletters", "drop", "9"), 1, "leadswitch: There is no open dead letter 9."),
         (("inbox", "replay", "9"), 1, "1 of 1 could not be replayed"),
         (("reps", "set", "9", "weight=2"), 1, "leadswitch: There is no rep 9"),
+        (("reps", "unlink", "9"), 1, "leadswitch: There is no rep 9"),
         (("reps", "set", "9"), 2, "Missing argument"),
         (("reps", "set", "9", "weight"), 2, "weight is not NAME=VALUE."),
         (("models", "show", "v9"), 1, "There is no model v9."),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any, Final
 
+from allocation.policy import Policy, parse_policy
 from allocation.replay import replay as make_again
 from bots.slack import access, grammar
 from bots.slack.answers import errors_line
@@ -19,6 +21,14 @@ from connector.storage.decisions import StoredDecision
 from leads.enums import Role
 
 MOST_DAYS: Final = 90
+#: "7 with Quarter four", "30 days", "with 8e1f".
+SIMULATION: Final = re.compile(
+    r"(?:(?P<days>\d{1,3})(?:\s*d(?:ays?)?)?)?\s*(?:with\s+(?:policy\s+)?(?P<policy>.+))?", re.IGNORECASE
+)
+#: A long simulation holds on to its request for so long again and again: meanwhile no other worker begins it.
+HELD_S: Final = 60.0
+#: Published policies that are listed, the newest last.
+PUBLISHED: Final = 5
 RULES: Final = 20
 
 
@@ -36,17 +46,23 @@ def rules(visit: Visit, actor: Actor, call: grammar.Call) -> None:
 
 
 def simulate(visit: Visit, actor: Actor, call: grammar.Call) -> None:
-    """The last days' decisions through the policy in force: who would have got how many."""
+    """The last days' decisions through the policy in force, or one that was published before: who would have got how many."""
     if not actor.may(Role.MANAGER):
         visit.tell(access.MANAGERS_ONLY)
         return
-    days = int(call.query) if call.query.isdecimal() and len(call.query) < 4 else 7 if not call.query else 0
-    if not 1 <= days <= MOST_DAYS:
+    asked = SIMULATION.fullmatch(call.query)
+    days = int(asked["days"] or 7) if asked else 0
+    if asked is None or not 1 <= days <= MOST_DAYS:
         visit.tell(f"For how many days? Write a number from 1 to {MOST_DAYS}, or nothing for 7.")
         return
     house = visit.house
+    policy = _policy(visit, asked["policy"] or "")
+    if policy is None:
+        return
     try:
-        made = simulation.run(house, house.policy, house.clock.now() - timedelta(days=days), lambda done, what: None)
+        made = simulation.run(
+            house, policy, house.clock.now() - timedelta(days=days), lambda done, what: house.inbox.hold_on(HELD_S)
+        )
     except Fatal as error:
         visit.tell(say(str(error), 300))
         return
@@ -56,6 +72,25 @@ def simulate(visit: Visit, actor: Actor, call: grammar.Call) -> None:
     lines += [f"• {say(names.get(rep, rep), 120)}: had {share.was}, would have {share.now}" for rep, share in ordered[:RULES]]
     lines.append(f"Waiting at the end: {made.waiting_was}, would be {made.waiting_now}. Nothing was changed.")
     visit.tell("\n".join(lines), shared=call.shared)
+
+
+def _policy(visit: Visit, wanted: str) -> Policy | None:
+    """The policy in force, or the newest published one of this name or version; None after telling which ones there are."""
+    if not wanted or wanted.casefold() == "current":
+        return visit.house.policy
+    published = visit.house.policies.history()
+    word = wanted.casefold()
+    found = next((one for one in published if one.version.startswith(word) or one.name.casefold() == word), None)
+    if found is None:
+        known = {one.version: f"{say(one.name, 80)} (`{one.version}`)" for one in reversed(published)}
+        listed = ", ".join([*known.values()][-PUBLISHED:]) or "none yet"
+        visit.tell(f"No published policy is called {say(wanted, 80)}. Published: {listed}.")
+        return None
+    try:
+        return parse_policy(found.text, found.name)
+    except ValueError as error:
+        visit.tell(f"That policy was written for another version of Leadswitch: {say(str(error), 300)}")
+        return None
 
 
 def replay(visit: Visit, actor: Actor, call: grammar.Call) -> None:

@@ -10,6 +10,7 @@ from bots.slack.text import say
 from bots.slack.visit import Visit
 from connector import commands
 from connector.commands import Actor, CardState
+from connector.commands.search import SEARCHED, has_older
 
 #: How many leads a search may list.
 FOUND = 10
@@ -39,10 +40,12 @@ def one_lead(visit: Visit, query: str, verb: str) -> CardState | None:
     """The one lead that was meant; None after telling the person that there is none, or which ones there are."""
     found = commands.find_leads(visit.house, query, limit=FOUND)
     if not found:
-        visit.tell(f"No lead matches {say(query, 200)}. Try a name, an e-mail address, a link to the CRM record or an id.")
+        older = f" By name I looked through the {SEARCHED:,} leads touched last." if has_older(visit.house) else ""
+        visit.tell(f"No lead matches {say(query, 200)}.{older} Try a name, an e-mail address, a link to the CRM record or an id.")
         return None
     if len(found) > 1:
-        visit.tell(f"{len(found)} leads match.", answers.choices(query, found, verb))
+        looked = f"Among the {SEARCHED:,} leads touched last." if has_older(visit.house) else ""
+        visit.tell(f"{len(found)} leads match.", answers.choices(query, found, verb, looked))
         return None
     return access.lead_of(visit, found[0].id)
 
