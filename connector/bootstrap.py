@@ -27,6 +27,7 @@ from connector.rep_fits import RepFits
 from connector.settings import ConnectionSettings, Settings
 from connector.storage.acts import Acts
 from connector.storage.audit import AuditTrail
+from connector.storage.breakers import Breakers
 from connector.storage.bulks import Bulks
 from connector.storage.cards import Cards
 from connector.storage.cells import Cells
@@ -119,6 +120,7 @@ class House:
         self.echoes = Echoes(db, vault, clock)
         self.privacy = Privacy(db, vault, clock)
         self.cells = Cells(db, vault, clock)
+        self.breakers = Breakers(self.cells, clock)
         self.rep_fits = RepFits(self.cells, clock)
         self.model_versions = ModelVersions(db, clock)
 

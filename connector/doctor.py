@@ -202,9 +202,19 @@ def examine_connection(house: House, name: str, mend: bool = False) -> Iterator[
         if client is not None:
             for result in [*(client.prepare() if mend else ()), *client.check()]:
                 yield CheckResult(f"{name}: {result.name}", result.ok, result.detail, result.mend)
+            yield _guarded(f"{name}: breaker", lambda: _breaker(house, name), "")
             yield _guarded(f"{name}: reconcile", lambda: _reconciled(house, name), "")
     except LeadswitchError as error:
         yield CheckResult(name, False, str(error), f"Mend [connections.{name}]; see docs/configuration.md.")
+
+
+def _breaker(house: House, connection: str) -> CheckResult:
+    """Whether the CRM answers what is written to it."""
+    breaker, name = house.breakers.of(connection), f"{connection}: breaker"
+    if breaker.opens_at is None or breaker.since is None:
+        return CheckResult(name, True, "closed: the CRM answers")
+    waits = f"no answer since {breaker.since:%Y-%m-%d %H:%M} UTC; what is to be written waits. Last: {breaker.error}"
+    return CheckResult(name, False, waits, "It is tried again by itself; look whether the vendor reports an outage.")
 
 
 def _reconciled(house: House, connection: str) -> CheckResult:

@@ -27,7 +27,7 @@ from webhooks.api.docs import show_docs, show_style
 from webhooks.entrances import Entrances
 from webhooks.front import Front
 from webhooks.inbound import Inbound
-from webhooks.metrics import CensusCollector, IntakeMetrics, ReconcileCollector, ScoreCollector, make_metrics_endpoint
+from webhooks.metrics import CensusCollector, CrmCollector, IntakeMetrics, ScoreCollector, make_metrics_endpoint
 from webhooks.problems import Problem
 from webhooks.slack import SLACK, slack_routes, slack_socket
 
@@ -103,7 +103,7 @@ def _register_collectors(registry: CollectorRegistry, house: House, writer: Inbo
         collector(registry=registry)
     registry.register(ScoreCollector(house))
     registry.register(OverrideCollector(house))
-    registry.register(ReconcileCollector(house))
+    registry.register(CrmCollector(house))
     registry.register(CensusCollector(lambda: take_census(house.db, house.clock.now()), writer))
 
 

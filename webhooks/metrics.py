@@ -110,8 +110,8 @@ class ScoreCollector(Collector):
         yield CounterMetricFamily("leadswitch_score_too_slow", "Times the model was too slow and rules answered.", value=slow)
 
 
-class ReconcileCollector(Collector):
-    """Shows what no webhook told us and asking the CRM did."""
+class CrmCollector(Collector):
+    """Shows what no webhook told us and asking the CRM did, and which receivers do not answer."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -121,15 +121,19 @@ class ReconcileCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
+        opened = GaugeMetricFamily("leadswitch_breaker_open", "Whether a receiver is left alone.", labels=["destination"])
         recovered = CounterMetricFamily("leadswitch_recovered_leads", "Leads found by asking the CRM.", labels=["connection"])
         try:
             for connection in self._house.crm_connections():
                 newest = newest_run(self._house, connection)
                 recovered.add_metric([connection], newest[1]["recovered_ever"] if newest else 0)
+            for destination in ["slack", *self._house.crm_connections(), *self._house.outlets()]:
+                opened.add_metric([destination], self._house.breakers.of(destination).opens_at is not None)
         except LeadswitchError as error:  # what else is counted is worth showing without it
             log.error("recovered leads not counted", error=str(error))
             return
         yield recovered
+        yield opened
 
 
 def _by(name: str, documentation: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -79,11 +79,24 @@ def deliver(house: House, destination: str) -> int:
     taken = 0
     if destination == "slack" and HANDLERS.keys() <= OUTLETS:
         return 0  # without a bot token its rows wait
-    while effects := house.effects.claim(destination, limit):
+    while not house.breakers.bars(breaker := house.breakers.of(destination)):
+        effects = house.effects.claim(destination, 1 if breaker.opens_at else limit)
+        if not effects:
+            break
         taken += len(effects)
         for group in _by_doubt(effects):
             send(house, destination, house.effects.renew(group) if len(effects) > 1 else group)
     return taken
+
+
+def _unanswered(house: House, destination: str, error: LeadswitchError) -> LeadswitchError:
+    """Count a call that nobody answered; while the breaker is open, what was in hand waits and has had no try."""
+    if not isinstance(error, Retriable) or (error.delay_s is not None and not isinstance(error, Unsure)):
+        return error
+    breaker = house.breakers.failed(destination, error)
+    if breaker.opens_at is None or isinstance(error, Unsure):  # what may have arrived is looked up, whenever that may be
+        return error
+    return Retriable(str(error), (breaker.opens_at - house.clock.now()).total_seconds())
 
 
 def _by_doubt(effects: Sequence[Effect]) -> list[list[Effect]]:
@@ -124,11 +137,12 @@ def _try(house: House, destination: str, effect: Effect, send: Callable[[], str 
     except Skippable as error:
         house.effects.finish(effect, f"skipped: {error}")
     except LeadswitchError as error:
-        _fail(house, destination, effect, error)
+        _fail(house, destination, effect, _unanswered(house, destination, error))
     except Exception as error:  # a fault of ours must not hold up the other rows: it is a failed try of this one
         log.exception("effect failed")
         _fail(house, destination, effect, Retriable(f"Unexpected {type(error).__name__}."))
     else:
+        house.breakers.worked(destination)
         house.effects.finish(effect, receipt)
         log.info("alert sent", kind=effect.kind.value)
 
@@ -195,10 +209,12 @@ def _deliver_crm(house: House, destination: str, effects: Sequence[Effect]) -> N
         mend = Configuration(f"{destination} does not know the address written to ({error}).", "Look at its base_url and version.")
         results = [Written(False, error=mend)] * len(ready)
     except LeadswitchError as error:
-        results = [Written(False, error=error)] * len(ready)
+        results = [Written(False, error=_unanswered(house, destination, error))] * len(ready)
     except Exception as error:
         log.exception("CRM write failed", destination=destination)
         results = [Written(False, error=Retriable(f"Unexpected {type(error).__name__}."))] * len(ready)
+    else:
+        house.breakers.worked(destination)
     for (effect, write), result in zip(ready, results, strict=True):
         if result.ok:
             unchanged = isinstance(write, LeadWrite) and not result.changed

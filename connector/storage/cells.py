@@ -9,6 +9,7 @@ from typing import Any
 from connector.clock import Clock
 from connector.storage.db import Database
 from connector.storage.models import Cell
+from connector.storage.spelled import first
 from connector.vault import Vault
 
 
@@ -21,7 +22,7 @@ class Cells:
     def get(self, name: str) -> Any:
         """The value, or None."""
         with self._db.connected():
-            row = Cell.get_or_none(Cell.name == name)
+            row = first(self._db, Cell, "WHERE name = ?", name)
             return row.value if row else None
 
     def set(self, name: str, value: Any) -> None:
