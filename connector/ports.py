@@ -211,8 +211,7 @@ class NeedsUpkeep(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """One person to be put into a sequence of an e-mail tool. `key` is our idempotency key: 32 hexadecimal digits, random to look
-    at. `sequence` is the tool's own name or id of it."""
+    """One person for a sequence of an e-mail tool. `key` is our idempotency key, `sequence` the tool's own name or id of it."""
 
     key: str
     email: str

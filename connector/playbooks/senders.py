@@ -24,7 +24,7 @@ class Enrolling:
         email = lead.fields.get("email")
         if not email or opted_out(house, lead):
             raise Skippable("The person has no address, or opted out.")
-        key = house.vault.index("enrol", effect.subject)[:32]
+        key = house.vault.index("enrol", effect.subject)
         asked_at = effect.created_at or house.clock.now()
         enrolment = Enrolment(key, str(email), str(effect.payload["sequence"]), asked_at)
         return house.enroller(effect.destination).enrol(enrolment)

@@ -6,6 +6,7 @@ and API key, and `id`, a ULID by which repeats are dropped. The address stands i
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from connector.clock import to_ms
@@ -49,6 +50,6 @@ class CustomerIoEnroller:
 
 
 def ulid(moment_ms: int, key: str) -> str:
-    """26 letters: 48 bits of the moment, and the first 80 bits of a key of 32 hexadecimal digits."""
-    number = (moment_ms << 80) | int(key[:20], 16)
+    """26 letters: 48 bits of the moment, and 80 bits that the key decides."""
+    number = (moment_ms << 80) | int.from_bytes(hashlib.sha256(key.encode()).digest()[:10])
     return "".join(LETTERS[(number >> shift) & 31] for shift in range(125, -1, -5))

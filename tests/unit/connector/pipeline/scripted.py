@@ -230,6 +230,7 @@ def open_desk(folder: Path, *, database_url: str | None = None, reps: Sequence[s
         connections={
             CRM: {"name": CRM, "adapter": "hubspot", "token": "pat"},
             MAIL: {"name": MAIL, "adapter": "sendgrid", "webhook_secrets": ["k"]},
+            **settings.pop("connections", {}),
         },
         **{"slack": {"bot_token": "xoxb"}, **settings},
     )
