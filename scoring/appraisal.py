@@ -109,7 +109,7 @@ def appraise(
 
 
 def read_features(histories: Sequence[LeadHistory], bundle: Bundle | None) -> list[dict[str, FieldValue]]:
-    """The features that answers rest on; those that the model does not read are left missing, which saves most of the work."""
+    """The features that answers rest on; those that the model does not read are left out, which saves much of the work."""
     if bundle is None or not bundle.beats_rules:
         return build_many(histories)
     return build_many(histories, bundle.learned, wanted={column.name for column in bundle.columns} | PRIORITY)
@@ -142,7 +142,7 @@ def _rescorer(told: Score, bundle: Bundle | None) -> Rescore:
     """Scores the same lead with other acts or at another moment, without computing again what neither can change."""
     model = bundle if bundle is not None and bundle.beats_rules else None
     read = {column.name for column in model.columns} if model else set(RULES)
-    settled = {name: told.features[name] for name in CATALOGUE if name in SETTLED or name not in read}
+    settled = {name: told.features.get(name) for name in CATALOGUE if name in SETTLED or name not in read}
 
     def rescore(changed: Sequence[LeadHistory]) -> Sequence[Score]:
         return score_histories(changed, bundle, reasons=False, known=settled)

@@ -123,7 +123,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return str(error.strerror)
     if isinstance(error, KeyError):
-        return f"it has no {error.args[0]}"
+        return f"it has no {error.args[0]}" if error.args else "a part of it is missing"
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
 
 

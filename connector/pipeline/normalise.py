@@ -56,6 +56,21 @@ def normalise_phone(text: str, country: str | None) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def normalise_unstored(
+    fields: Mapping[str, FieldValue], extra: Mapping[str, FieldValue]
+) -> tuple[dict[str, FieldValue], dict[str, FieldValue]]:
+    """(fields, the tenant's own columns) of a lead that is scored and not stored.
+
+    As `normalise`, but for the phone number, which stays as it was written: parsing one takes longer than scoring a lead, and no
+    feature reads more of it than that it is there.
+    """
+    phone = fields.get("phone")
+    facts = normalise_fields({name: value for name, value in fields.items() if value is not None and name != "phone"})
+    if phone is not None:
+        facts["phone"] = _clean(phone, MAX_TEXT)
+    return facts, _clean_all(dict(list(extra.items())[:MAX_EXTRAS]))
+
+
 def normalise_fields(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
     """Every field trimmed, bounded and free of NUL bytes; blank text is missing. An address that is none is kept out."""
     cleaned = {name: _clean(value, MAX_MESSAGE if name == "message" else MAX_TEXT) for name, value in fields.items()}
@@ -118,6 +133,8 @@ def _clean(value: FieldValue, limit: int) -> FieldValue:
 
 def _safe(text: str) -> str:
     """Without NUL and without half a character, which databases refuse."""
+    if text.isascii():
+        return text.replace("\x00", "")
     if text.isascii():
         return text.replace("\x00", "")
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

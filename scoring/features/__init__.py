@@ -24,8 +24,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
 )
 
 
-_NAMES: Final = tuple(feature.name for feature in FEATURES)
-_OF_ALL: Final = frozenset(_NAMES)
+_OF_ALL: Final = frozenset(feature.name for feature in FEATURES)
 
 
 def build_many(
@@ -38,7 +37,8 @@ def build_many(
 
     Engagements after `as_of` and those flagged `machine` change nothing, nor does the order in which they are held, nor which other
     leads are asked for beside. `learned` is what the asking model learned of the past; without it the features of `history_rates`
-    are missing. `known` are features that all of these histories have, at hand already. Those not `wanted` are left missing.
+    are missing. `known` are features that all of these histories have, at hand already. Those neither known nor `wanted` are left
+    out.
     """
     return _rows(Timelines(histories, learned), known or {}, wanted)
 
@@ -57,13 +57,7 @@ def read(histories: Sequence[LeadHistory]) -> tuple[list[dict[str, FieldValue]],
 
 
 def _rows(lines: Timelines, known: Mapping[str, FieldValue], wanted: Collection[str]) -> list[dict[str, FieldValue]]:
-    missing = [None] * lines.size
-    columns = [
-        [known[feature.name]] * lines.size
-        if feature.name in known
-        else feature.compute(lines)
-        if feature.name in wanted
-        else missing
-        for feature in FEATURES
-    ]
-    return [dict(zip(_NAMES, values, strict=True)) for values in zip(*columns, strict=True)]
+    told = [feature for feature in FEATURES if feature.name in wanted or feature.name in known]
+    names = [feature.name for feature in told]
+    columns = [[known[one.name]] * lines.size if one.name in known else one.compute(lines) for one in told]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

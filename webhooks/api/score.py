@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connector.bootstrap import House
 from connector.errors import Configuration
-from connector.pipeline.normalise import normalise
+from connector.pipeline.normalise import normalise_unstored
 from connector.spreadsheets import csv_line
-from leads.enums import ChangeKind, Role
-from leads.records import Engagement, LeadChange, LeadHistory
+from leads.enums import Role
+from leads.records import LeadHistory
 from leads.results import Reason
 from webhooks.api.gate import Call, Operation, Streaming, missing
 from webhooks.api.records import ReasonOut
 from webhooks.api.score_records import (
+    Act,
     AppraisalOut,
     BatchOut,
     BatchRequest,
@@ -40,7 +42,7 @@ def score(call: Call) -> AppraisalOut:
     """Score a stored lead, or one that is not stored, and say why and what to do. Nothing is kept."""
     started = time.perf_counter()
     wanted = call.read(ScoreRequest)
-    history = _history(call.house, wanted)
+    history = _history(call.house, wanted, call.house.clock.now())
     if history is None:
         raise missing("lead")
     answer = call.house.appraiser.one(history, reasons=wanted.reasons)
@@ -53,8 +55,9 @@ def score_batch(call: Call) -> BatchOut:
     wanted = call.read(BatchRequest)
     histories = []
     absent = []
+    now = call.house.clock.now()
     for place, one in enumerate(wanted.leads):
-        history = _history(call.house, one)
+        history = _history(call.house, one, now)
         if history is None:
             absent.append(FieldError(f"leads.{place}.lead_id", "there is no such lead"))
         else:
@@ -85,29 +88,24 @@ def score_csv(house: House, lines: Iterable[str]) -> Iterator[str]:
         raise Configuration(f"The file is {reason}.", "Send it as CSV in UTF-8.") from None
 
 
-def _history(house: House, wanted: ScoredLead) -> LeadHistory | None:
+def _history(house: House, wanted: ScoredLead, now: datetime) -> LeadHistory | None:
     """The lead as it stands now; a merged one is the one it became."""
-    now = house.clock.now()
     if wanted.lead_id is not None:
         lead = house.leads.get(wanted.lead_id)
         return house.histories.at(lead.id, now) if lead else None
-    fields = wanted.lead.model_dump(exclude_unset=True) if wanted.lead else {}
-    change = normalise(LeadChange("", "", now, ChangeKind.CREATED, fields=fields, extra=wanted.extra))
-    acts = sorted((act for act in wanted.engagements if act.occurred_at <= now), key=lambda act: act.occurred_at)
-    return LeadHistory(
-        lead_id=0,
-        created_at=min(wanted.created_at or now, now),
-        as_of=now,
-        facts=change.fields,
-        engagements=tuple(Engagement(act.kind, act.occurred_at, act.machine, act.properties, act.text) for act in acts),
-        extra=change.extra,
-    )
+    facts, extra = normalise_unstored(dict(wanted.lead) if wanted.lead else {}, wanted.extra)
+    acts: Sequence[Act] = wanted.engagements
+    times = [act.occurred_at for act in acts]
+    if times and (times[-1] > now or any(map(datetime.__gt__, times, times[1:]))):
+        acts = sorted((act for act in acts if act.occurred_at <= now), key=lambda act: act.occurred_at)
+    return LeadHistory(0, min(wanted.created_at or now, now), now, facts, tuple(acts), extra)
 
 
 def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
     told = answer.appraisal
     made = told.score
     step, when, lift = told.next_step, told.best_time, told.lift
+    reasons = [_reason(one) for one in made.reasons]
     return AppraisalOut(
         lead_id=history.lead_id or None,
         probability=made.probability,
@@ -118,9 +116,9 @@ def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
         fit=told.fit,
         intent=told.intent,
         trend=told.trend,
-        reasons=[_reason(one) for one in made.reasons],
-        top_positive=[_reason(one) for one in told.raising],
-        top_negative=[_reason(one) for one in told.lowering],
+        reasons=reasons,
+        top_positive=[one for one in reasons if one.contribution > 0],
+        top_negative=[one for one in reasons if one.contribution < 0],
         members=[MemberOut(name=one.name, weight=one.weight, contribution=one.contribution) for one in told.members],
         similar_leads=[
             SimilarOut(
