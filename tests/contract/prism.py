@@ -21,12 +21,12 @@ class Prism:
 
 
 @contextlib.contextmanager
-def serve_prism(node_tools: Any, document: Path) -> Iterator[Prism]:
-    """Prism over an OpenAPI document, on a free port of 127.0.0.1."""
+def serve_prism(node_tools: Any, document: Path, *, errors: bool = True) -> Iterator[Prism]:
+    """Prism over an OpenAPI document, on a free port of 127.0.0.1. `errors`: an example that breaks its own schema is a 500."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [str(node_tools.prism), "mock", "--errors", "-h", "127.0.0.1", "-p", str(port), str(document)]
+    command = [str(node_tools.prism), "mock", "-h", "127.0.0.1", "-p", str(port), str(document), *(["--errors"] if errors else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         running = Prism(f"http://127.0.0.1:{port}")
         ready = threading.Event()

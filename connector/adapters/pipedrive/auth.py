@@ -79,7 +79,7 @@ class Credentials:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         basic = (oauth["client_id"], oauth["client_secret"])
         answer = self._http.send("POST", "/oauth/token", idempotent=True, data=form, auth=basic)
-        if error := sorted_error(answer, "Pipedrive", dict.fromkeys((400, 401, 403), REFUSED), self._context.clock.now()):
+        if error := sorted_error(answer, "Pipedrive", dict.fromkeys((400, 401, 403, 404), REFUSED), self._context.clock.now()):
             raise error
         given = answer.json()
         tokens = {

@@ -84,7 +84,7 @@ class Tokens:
         given = answer.json() if "json" in answer.headers.get("content-type", "") else {}
         if given.get("error") == "Access Denied":
             raise Retriable("Zoho gives no more access tokens for now.", TOO_OFTEN_S)
-        if error := sorted_error(answer, TITLE, dict.fromkeys((400, 401, 403), REFUSED), self._context.clock.now()):
+        if error := sorted_error(answer, TITLE, dict.fromkeys((400, 401, 403, 404), REFUSED), self._context.clock.now()):
             raise error
         if "access_token" not in given:  # Zoho refuses with a 200
             raise Configuration("Zoho refuses the refresh token.", REFUSED)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from connector.adapters.zoho import words
 from connector.adapters.zoho.calls import PAGE, ZohoCalls
@@ -74,17 +74,23 @@ class ZohoClient:
 
     def owners(self) -> Iterator[RepRecord]:
         """Every user, the deactivated too, but not those who stand for nobody."""
-        nobody = self._nobody()
+        nobody = set(self._nobody())
         for kind in ("ActiveUsers", "DeactiveUsers"):
-            page, more = 1, True
-            while more:
-                answer = self._calls.call("GET", "users", params={"type": kind, "page": page, "per_page": PAGE})
-                users = answer.get("users") or ()
-                for record in users:
-                    if str(record.get("id")) not in nobody:
-                        yield read_user(record)
-                more = bool((answer.get("info") or {}).get("more_records")) and bool(users)
-                page += 1
+            for record in self._users(kind):
+                if str(record.get("id")) not in nobody:
+                    yield read_user(record)
+
+    def _users(self, kind: str) -> Iterator[Mapping[str, Any]]:
+        """The users of a kind, page by page until there are no more, or the same ones come again."""
+        seen: set[str] = set()
+        page, more = 1, True
+        while more:
+            answer = self._calls.call("GET", "users", params={"type": kind, "page": page, "per_page": PAGE})
+            fresh = [one for one in answer.get("users") or () if str(one.get("id")) not in seen]
+            yield from fresh
+            seen.update(str(one.get("id")) for one in fresh)
+            more = bool((answer.get("info") or {}).get("more_records")) and bool(fresh)
+            page += 1
 
     def backfill(self, cursor: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.all(cursor)
