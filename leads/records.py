@@ -18,7 +18,8 @@ class LeadChange:
     `event_key` is unique within a connection. `fields` holds canonical fields (see `leads.fields`), `extra` the vendor's or
     tenant's own columns. A field set to None was emptied. `fetch` asks the pipeline to read the whole record from the CRM
     because the vendor's notice does not carry it. `created_at` is when the record was made, where the source tells.
-    `settles_at` is set by vendors that tell of a change before they commit it: read earlier, the record may still be the old one.
+    `settles_at` is set where nothing of the notice is believed: the record is read from then on (a vendor may tell of a change before
+    it commits it), and without a record there is no change.
     """
 
     event_key: str
@@ -136,6 +137,19 @@ class Lead:
         """First and last name, or a neutral word when neither is known."""
         parts = [str(self.fields.get(part) or "").strip() for part in ("first_name", "last_name")]
         return " ".join(part for part in parts if part) or "Unnamed lead"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """A company as a CRM knows it. `domains` are hosts or addresses of its site; `owner_id` is the CRM's own id of the rep."""
+
+    external_id: str
+    name: str
+    domains: tuple[str, ...] = ()
+    country: str | None = None
+    owner_id: str | None = None
+    customer: bool = False
+    touched_at: datetime | None = None  # when somebody last worked on it
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ Odoo's `write` answers True whatever became of the values: an automation, a comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from connector.adapters.odoo import words
 from connector.adapters.odoo.calls import OdooCalls
 from connector.adapters.odoo.made_once import Activities, Conversions, Notes
 from connector.adapters.odoo.stages import Stages
-from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
+from connector.errors import Configuration, Fatal, Retriable, Skippable
+from connector.one_by_one import write_each
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
 from leads.enums import LifecycleStage, Tier
 
@@ -48,17 +49,10 @@ class OdooWriter:
         """One result a write, in the order given. Raises only when nothing of it could be done."""
         if len(writes) > 100:
             raise ValueError("at most 100 writes")
-        results = self._write_leads([write for write in writes if isinstance(write, LeadWrite)])
-        done: list[Written] = []
-        stopped: LeadswitchError | None = None
-        for write in writes:
-            if isinstance(write, LeadWrite):
-                done.append(next(results))
-                continue
-            one = Written(False, error=stopped) if stopped else attempt(lambda write=write: self._make(write, in_doubt))  # type: ignore[misc]
-            stopped = one.error if isinstance(one.error, Retriable) else None  # Odoo is not asked on in its bad moment
-            done.append(one)
-        return done
+        leads = iter(self._write_leads([write for write in writes if isinstance(write, LeadWrite)]))
+        others = [write for write in writes if not isinstance(write, LeadWrite)]
+        made = iter(write_each(others, lambda write: self._make(write, in_doubt)))
+        return [next(leads if isinstance(write, LeadWrite) else made) for write in writes]
 
     def _make(self, write: CrmWrite, in_doubt: bool) -> Written:
         match write:
@@ -73,35 +67,23 @@ class OdooWriter:
 
     # --- leads
 
-    def _write_leads(self, leads: Sequence[LeadWrite]) -> Any:
-        """The results in order, as an iterator."""
+    def _write_leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
         present = self._read([write.external_id for write in leads])
-        sent: list[tuple[LeadWrite, dict[str, Any], Written]] = []
-        stopped: LeadswitchError | None = None
-        for write in leads:
-            values: dict[str, Any] = {}
-            if write.external_id not in present:
-                result = Written(False, error=Skippable("Odoo has no such lead, or hides it from us."))
-            elif stopped:
-                result = Written(False, error=stopped)
-            else:
-                result, values = self._write_lead(write, present[write.external_id])
-                present[write.external_id] = {**present[write.external_id], **(values if result.ok else {})}
-            stopped = stopped or (result.error if isinstance(result.error, Retriable) else None)
-            sent.append((write, values, result))
-        return iter(self._read_back(sent))
+        sent: list[dict[str, Any]] = []
+        results = write_each(leads, lambda write: self._write_lead(write, present, sent))
+        return self._read_back(leads, sent, results)
 
-    def _write_lead(self, write: LeadWrite, present: Record) -> tuple[Written, dict[str, Any]]:
-        values: dict[str, Any] = {}
-
-        def do() -> Written:
-            values.update(self._differences(write, present))
-            if values:
-                self._calls.call(words.LEAD, "write", [int(write.external_id)], vals=values)
-            changed = tuple(dict.fromkeys(CANONICAL[name] for name in values))
-            return Written(True, changed, write.external_id)
-
-        return attempt(do), values
+    def _write_lead(self, write: LeadWrite, present: dict[str, Record], sent: list[dict[str, Any]]) -> Written:
+        """Write what differs; what was sent is appended to `sent`."""
+        sent.append({})
+        if write.external_id not in present:
+            raise Skippable("Odoo has no such lead, or hides it from us.")
+        values = self._differences(write, present[write.external_id])
+        if values:
+            self._calls.call(words.LEAD, "write", [int(write.external_id)], vals=values)
+            present[write.external_id] = {**present[write.external_id], **values}
+            sent[-1] = values
+        return Written(True, tuple(dict.fromkeys(CANONICAL[name] for name in values)), write.external_id)
 
     def _differences(self, write: LeadWrite, present: Record) -> dict[str, Any]:
         """Odoo field → value of what is not yet as wanted."""
@@ -137,18 +119,18 @@ class OdooWriter:
         rows = self._calls.search_read(words.LEAD, [["id", "in", numbers]], PRESENT)
         return {str(row["id"]): row for row in rows}
 
-    def _read_back(self, sent: Sequence[tuple[LeadWrite, Mapping[str, Any], Written]]) -> list[Written]:
-        wrote = [write.external_id for write, values, result in sent if result.ok and values]
+    def _read_back(
+        self, leads: Sequence[LeadWrite], sent: Sequence[Mapping[str, Any]], results: Sequence[Written]
+    ) -> list[Written]:
+        """The results again, those that Odoo did not keep as errors. Of several writes to one lead the last is looked at."""
+        wrote = {leads[number].external_id: number for number, values in enumerate(sent) if values}
+        done = list(results)
         try:
-            there = self._read(wrote)
+            there = self._read(list(wrote))
         except Retriable:  # written it is, as far as Odoo says; the next write compares again
-            return [result for _, _, result in sent]
-        last = {write.external_id: number for number, (write, values, result) in enumerate(sent) if result.ok and values}
-        done = []
-        for number, (write, values, result) in enumerate(sent):
-            if last.get(write.external_id) == number:
-                result = _kept(values, there.get(write.external_id), result)
-            done.append(result)
+            return done
+        for lead, number in wrote.items():
+            done[number] = _kept(sent[number], there.get(lead), done[number])
         return done
 
 
@@ -160,14 +142,6 @@ def _kept(values: Mapping[str, Any], present: Record | None, result: Written) ->
         return result
     mend = "Look for an automation rule or a module that sets it, and for who may write it."
     return Written(False, error=Configuration(f"Odoo took the write and did not keep {', '.join(lost)}.", mend))
-
-
-def attempt(do: Callable[[], Written]) -> Written:
-    """What came of one write; its error stays its own."""
-    try:
-        return do()
-    except LeadswitchError as error:
-        return Written(False, error=error)
 
 
 def read_number_id(text: str, what: str) -> int:
