@@ -9,6 +9,7 @@ from allocation.decide import decide, rotation_key
 from allocation.fairness import Rotation
 from allocation.rep import LeadFacts
 from connector.bootstrap import House
+from connector.pipeline.allocate import had_it
 from connector.pipeline.roster import build_roster
 
 
@@ -33,8 +34,9 @@ def candidates(house: House, lead_id: int) -> Sequence[Candidate]:
     facts = LeadFacts.of(replace(lead, owner_id=None), stored.score if stored else None)
     line = rotation_key(facts, house.policy)
     state = house.decisions.rotation(line)
-    exclude = frozenset(past.rep_id for past in house.decisions.history(lead.id) if past.closed_as == "passed")
-    decision, _ = decide(facts, roster, house.policy, Rotation.from_json(state) if state else Rotation(line), at, exclude)
+    rotation = Rotation.from_json(state) if state else Rotation(line)
+    decision, _ = decide(facts, roster, house.policy, rotation, at, had_it(house, lead.id))
+    caps = house.policy.plan(facts).caps
     against = {verdict.rep_id: verdict for verdict in decision.verdicts if verdict.gate is not None}
     found = []
     for rep in roster:
@@ -42,5 +44,6 @@ def candidates(house: House, lead_id: int) -> Sequence[Candidate]:
             continue
         verdict = against.get(rep.id)
         why = f"{verdict.gate.value}: {verdict.detail}".rstrip(": ") if verdict and verdict.gate else ""
-        found.append(Candidate(rep.id, rep.name, rep.open_leads, rep.caps.open, why))
+        cap = house.policy.settled(rep).caps.over(caps).open
+        found.append(Candidate(rep.id, rep.name, rep.open_leads, cap, why))
     return sorted(found, key=lambda one: (bool(one.against), one.name.casefold()))

@@ -169,7 +169,7 @@ def _standing(stored: StoredRep) -> Rep:
         id=stored.id,
         name=stored.name,
         active=stored.active,
-        weight=float(chosen.get("weight", 1.0)),
+        weight=_weight(chosen.get("weight", 1.0)),
         teams=frozenset(team.lower() for team in teams),
         timezone=chosen.get("timezone"),
         hours=parse_week(chosen["hours"]) if chosen.get("hours") else None,
@@ -186,6 +186,11 @@ def _standing(stored: StoredRep) -> Rep:
         territory=_territory(chosen),
         by_person=frozenset(field for name in chosen for field in FIELDS_OF.get(name, ())),
     )
+
+
+def _weight(set_: float) -> float:
+    """A weight within its bounds, whenever it was set: before there were bounds, too."""
+    return min(max(float(set_), LEAST_WEIGHT), MOST_WEIGHT) if set_ > 0 else 0.0
 
 
 def _territory(chosen: Mapping[str, Any]) -> Territory:

@@ -46,6 +46,8 @@ SUBSCRIPTIONS: Final = (
     "contact.merge",
     "contact.privacyDeletion",
 )
+#: Properties whose changes routing waits for: who owns the contact, how far it is, and when somebody was last in touch.
+CHANGES: Final = ("hubspot_owner_id", "lifecyclestage", "hs_lead_status", "notes_last_contacted")
 MEND_PROPERTIES: Final = "Run: leadswitch connections test {} --mend"
 
 
@@ -131,7 +133,7 @@ class HubSpotSetup:
     def _subscriptions(self) -> CheckResult:
         """Which webhooks the app has. Only public apps may ask; a private app's are seen in its settings."""
         name = "webhook subscriptions"
-        wanted = ", ".join(SUBSCRIPTIONS)
+        wanted = f"{', '.join(SUBSCRIPTIONS)} (of {', '.join(CHANGES)})"
         if self._app_id is None:
             return CheckResult(name, True, f"not looked at: set app_id to have them checked; wanted: {wanted}")
         try:
@@ -140,9 +142,11 @@ class HubSpotSetup:
             return CheckResult(name, True, f"HubSpot does not show them to this token; see the app's settings for: {wanted}")
         except LeadswitchError as error:
             return CheckResult(name, False, str(error), _mend(error))
-        active = {one.get("eventType") for one in answer.get("results", []) if one.get("active")}
-        active |= {str(one).replace("object.", "contact.") for one in active}
-        missing = [one for one in SUBSCRIPTIONS if one not in active]
+        active = [one for one in answer.get("results", []) if one.get("active")]
+        events = {str(one.get("eventType")).replace("object.", "contact.") for one in active}
+        heard = {one.get("propertyName") for one in active}
+        missing = [one for one in SUBSCRIPTIONS if one not in events]
+        missing += [f"contact.propertyChange of {one}" for one in CHANGES if one not in heard]
         mend = "Subscribe to them in the app's webhook settings." if missing else ""
         return CheckResult(name, not missing, f"missing: {', '.join(missing)}" if missing else "all active", mend)
 

@@ -28,7 +28,7 @@ STALE_S = 900.0
 SUBSCRIBED = frozenset(
     "email lifecyclestage hs_lead_status hubspot_owner_id recent_conversion_date hs_email_optout hs_email_last_open_date "
     "hs_email_last_click_date hs_email_last_reply_date hs_analytics_last_visit_timestamp engagements_last_meeting_booked "
-    "leadswitch_tier".split()
+    "notes_last_contacted leadswitch_tier".split()
 )
 
 

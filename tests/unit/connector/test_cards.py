@@ -10,6 +10,7 @@ import pytest
 
 from connector import commands
 from connector.commands import Actor, CardState
+from connector.pipeline.allocate import allocate
 from connector.pipeline.deliver import HANDLERS
 from leads.enums import ChangeOrigin, Role
 from tests.unit.connector.pipeline.scripted import CRM, Desk, change, open_desk
@@ -115,3 +116,19 @@ def test_candidates_tell_load_and_what_stands_against_each(desk: Desk, lead: int
     assert found[others[0].id].against.startswith("capacity")
     assert found[others[1].id].against == ""
     assert list(found)[-1] == others[0].id, "whom something stands against comes last"
+
+
+def test_whoever_lost_a_lead_in_any_way_has_that_against_them_and_the_cap_is_the_policys(desk: Desk, lead: int) -> None:
+    Path(desk.house.settings.policy).write_text('[caps]\nopen = 9\n[teams.x]\nreps = ["*"]\n', encoding="utf-8")
+    desk.house.__dict__.pop("policy_shelf", None)
+    for ended_as in ("passed", "missed", "cleared"):
+        held = desk.house.decisions.open_assignment(lead)
+        assert held is not None
+        with desk.house.db.transaction():
+            desk.house.decisions.close(lead, desk.clock.now(), ended_as)
+            desk.house.leads.set_owner(lead, None, pinned=False)
+        found = {one.rep_id: one for one in commands.candidates(desk.house, lead)}
+        assert found[held.rep_id].against == "excluded: had this lead before", ended_as
+        assert {one.cap for one in found.values()} == {9}
+        desk.clock.move(60)
+        allocate(desk.house, lead, again=True)

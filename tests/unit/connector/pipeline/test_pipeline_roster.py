@@ -167,3 +167,9 @@ def test_regions_of_holidays_are_read_regardless_of_case(desk: Desk) -> None:
     commands.set_rep(desk.house, "1", {"holidays": "de-by"}, BOSS)
     rep = build_roster(desk.house, desk.clock.now())[0]
     assert rep.calendar(Calendar()).is_holiday(date(2026, 1, 6))
+
+
+@pytest.mark.parametrize(("kept", "read"), [(1e-9, 0.001), (1e9, 1000.0), (0, 0.0), (2, 2.0)])
+def test_a_weight_from_before_there_were_bounds_is_read_within_them(desk: Desk, kept: float, read: float) -> None:
+    desk.house.reps.set("1", {"weight": kept})
+    assert build_roster(desk.house, desk.clock.now())[0].weight == read
