@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from connector.adapters.odoo import ADAPTER
 from connector.adapters.odoo.client import OdooClient
@@ -268,6 +269,28 @@ def test_no_protocol_at_all() -> None:
         with pytest.raises(Configuration, match="JSON-2"):
             client.read_leads(["1"])
         client.close()
+
+
+@pytest.mark.parametrize("status", [303, 400, 404, 405, 415])
+def test_an_older_odoo_has_another_address_there(httpserver: HTTPServer, status: int) -> None:
+    """What 18.0 and earlier say to a call of JSON-2 differs; none of it is a refusal of the key."""
+    httpserver.expect_request("/json/2/res.users/context_get").respond_with_data("<html>", status=status)
+    httpserver.expect_request("/jsonrpc").respond_with_json({"jsonrpc": "2.0", "id": 1, "result": 7})
+    table = {"adapter": "odoo", "base_url": httpserver.url_for(""), "trust_private_host": True, "token": SecretStr("k")}
+    client = connect({**table, "database": "acme", "login": "bot"}, StandingClock(START))
+    assert client._calls.protocol() == "jsonrpc"
+    assert client._calls.user_id() == 7
+    client.close()
+
+
+def test_a_refused_key_is_no_older_odoo(httpserver: HTTPServer) -> None:
+    refused = {"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey"}
+    httpserver.expect_request("/json/2/res.users/context_get").respond_with_json(refused, status=401)
+    table = {"adapter": "odoo", "base_url": httpserver.url_for(""), "trust_private_host": True, "token": SecretStr("k")}
+    client = connect({**table, "database": "acme", "login": "bot"}, StandingClock(START))
+    with pytest.raises(Configuration, match="API key"):
+        client._calls.protocol()
+    client.close()
 
 
 def test_a_serialization_failure_is_tried_later(bench: Bench) -> None:

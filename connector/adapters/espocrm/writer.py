@@ -31,7 +31,7 @@ class EspoWriter:
     """Writes for one connection. Safe to share between threads."""
 
     def __init__(self, calls: EspoCalls, names: Names, clock: Clock, connection: str, close_days: int) -> None:
-        self._calls, self._names, self._connection = calls, names, connection
+        self._calls, self._names, self._clock, self._connection = calls, names, clock, connection
         self._tasks, self._notes = Tasks(calls), Notes(calls)
         self._conversions = Conversions(calls, clock, close_days)
         self._canonical = {
@@ -50,7 +50,7 @@ class EspoWriter:
             raise ValueError("at most 100 writes")
         leads = [write.external_id for write in writes if isinstance(write, LeadWrite)]
         present = self._calls.by_ids(words.LEAD, leads, ("assignedUserId", "status", *self._names.all())) if leads else {}
-        return write_each(writes, lambda write: self._one(write, present, in_doubt))
+        return write_each(writes, lambda write: self._one(write, present, in_doubt), self._clock)
 
     def _one(self, write: CrmWrite, present: dict[str, Record], in_doubt: bool) -> Written:
         match write:

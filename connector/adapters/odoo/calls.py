@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from connector.adapters.odoo.refusals import CREDENTIALS, refusal
-from connector.errors import Configuration, Retriable, Skippable
+from connector.errors import Configuration, Retriable
 from connector.http import sorted_error
 from connector.pacing import PacedHttp
 from connector.ports import ClientContext
@@ -23,8 +23,10 @@ from connector.settings import ConnectionSettings
 
 TITLE: Final = "Odoo"
 #: Odoo itself counts nothing; a small server has few workers, and its hosts ask for modesty.
-CALLS_PER_10_S: Final = 50
+CALLS_PER_10_S: Final = 100
 Protocol = Literal["json2", "jsonrpc"]
+#: What an address answers that does not know JSON-2.
+NOT_JSON2: Final = frozenset({301, 302, 303, 307, 308, 400, 404, 405, 415})
 PROTOCOLS: Final = ("auto", "json2", "jsonrpc")
 #: Arguments that JSON-RPC wants in their place: overrides in modules give them other names.
 IN_PLACE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -98,25 +100,31 @@ class OdooCalls:
         return uid
 
     def _find_out(self) -> Protocol:
-        try:
-            self._json2("res.users", "context_get", None, True, {})
-        except Skippable:  # versions before 19.0 have no such address
-            if self._database and self._login:
-                return "jsonrpc"
-            raise Configuration(
-                f"{TITLE} at this address does not speak JSON-2 (it came with 19.0).", "Set database and login, for JSON-RPC."
-            ) from None
-        return "json2"
+        """Versions before 19.0 have no such address, or another one there that takes no JSON."""
+        answer = self._post_json2("res.users", "context_get", {}, idempotent=True)
+        if answer.is_success:
+            return "json2"
+        if answer.status_code not in NOT_JSON2:
+            raise self._sorted(answer, _error_of(answer), "res.users.context_get", True)
+        if self._database and self._login:
+            return "jsonrpc"
+        raise Configuration(
+            f"{TITLE} does not speak JSON-2 at this address (it came with 19.0), or does not know which database is meant.",
+            "Set database, and login for JSON-RPC.",
+        )
 
     def _json2(self, model: str, method: str, ids: Sequence[int] | None, idempotent: bool, arguments: Mapping[str, Any]) -> Any:
         body = {**({"ids": list(ids)} if ids is not None else {}), **arguments}
-        headers = {"authorization": f"Bearer {self._key}"}
-        if self._database:
-            headers["x-odoo-database"] = self._database
-        answer = self._send(f"/json/2/{model}/{method}", body, headers, idempotent)
+        answer = self._post_json2(model, method, body, idempotent)
         if answer.is_success:
             return _document(answer)
         raise self._sorted(answer, _error_of(answer), f"{model}.{method}", idempotent)
+
+    def _post_json2(self, model: str, method: str, body: Mapping[str, Any], idempotent: bool) -> httpx.Response:
+        headers = {"authorization": f"Bearer {self._key}"}
+        if self._database:
+            headers["x-odoo-database"] = self._database
+        return self._send(f"/json/2/{model}/{method}", body, headers, idempotent)
 
     def _execute(self, model: str, method: str, ids: Sequence[int] | None, idempotent: bool, arguments: Mapping[str, Any]) -> Any:
         named = dict(arguments)

@@ -32,7 +32,7 @@ class OdooClient:
         background = self._calls.in_background()
         stages = Stages(self._calls, settings)
         self._reader = LeadReader(self._calls, background, stages, context.clock, lag_s)
-        self._writer = OdooWriter(background, stages)
+        self._writer = OdooWriter(background, stages, context.clock)
         self._setup = OdooSetup(self._calls, stages, settings.name, context.webhook_url)
 
     def read_leads(self, external_ids: Sequence[str]) -> Sequence[LeadChange]:

@@ -12,6 +12,7 @@ from connector.adapters.odoo import words
 from connector.adapters.odoo.calls import OdooCalls
 from connector.adapters.odoo.made_once import Activities, Conversions, Notes
 from connector.adapters.odoo.stages import Stages
+from connector.clock import Clock
 from connector.errors import Configuration, Fatal, Retriable, Skippable
 from connector.one_by_one import write_each
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
@@ -41,18 +42,23 @@ Record = Mapping[str, Any]
 class OdooWriter:
     """Writes for one connection. Safe to share between threads."""
 
-    def __init__(self, calls: OdooCalls, stages: Stages) -> None:
-        self._calls, self._stages = calls, stages
+    def __init__(self, calls: OdooCalls, stages: Stages, clock: Clock) -> None:
+        self._calls, self._stages, self._clock = calls, stages, clock
         self._activities, self._notes, self._conversions = Activities(calls), Notes(calls), Conversions(calls)
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool) -> list[Written]:
         """One result a write, in the order given. Raises only when nothing of it could be done."""
         if len(writes) > 100:
             raise ValueError("at most 100 writes")
-        leads = iter(self._write_leads([write for write in writes if isinstance(write, LeadWrite)]))
-        others = [write for write in writes if not isinstance(write, LeadWrite)]
-        made = iter(write_each(others, lambda write: self._make(write, in_doubt)))
-        return [next(leads if isinstance(write, LeadWrite) else made) for write in writes]
+        leads = [write.external_id for write in writes if isinstance(write, LeadWrite)]
+        present = self._read(leads)
+        sent: list[dict[str, Any]] = []
+
+        def write_one(write: CrmWrite) -> Written:
+            sent.append({})
+            return self._write_lead(write, present, sent) if isinstance(write, LeadWrite) else self._make(write, in_doubt)
+
+        return self._read_back(writes, sent, write_each(writes, write_one, self._clock))
 
     def _make(self, write: CrmWrite, in_doubt: bool) -> Written:
         match write:
@@ -67,15 +73,8 @@ class OdooWriter:
 
     # --- leads
 
-    def _write_leads(self, leads: Sequence[LeadWrite]) -> list[Written]:
-        present = self._read([write.external_id for write in leads])
-        sent: list[dict[str, Any]] = []
-        results = write_each(leads, lambda write: self._write_lead(write, present, sent))
-        return self._read_back(leads, sent, results)
-
     def _write_lead(self, write: LeadWrite, present: dict[str, Record], sent: list[dict[str, Any]]) -> Written:
-        """Write what differs; what was sent is appended to `sent`."""
-        sent.append({})
+        """Write what differs, and put what was sent last into `sent`."""
         if write.external_id not in present:
             raise Skippable("Odoo has no such lead, or hides it from us.")
         values = self._differences(write, present[write.external_id])
@@ -120,10 +119,10 @@ class OdooWriter:
         return {str(row["id"]): row for row in rows}
 
     def _read_back(
-        self, leads: Sequence[LeadWrite], sent: Sequence[Mapping[str, Any]], results: Sequence[Written]
+        self, writes: Sequence[CrmWrite], sent: Sequence[Mapping[str, Any]], results: Sequence[Written]
     ) -> list[Written]:
         """The results again, those that Odoo did not keep as errors. Of several writes to one lead the last is looked at."""
-        wrote = {leads[number].external_id: number for number, values in enumerate(sent) if values}
+        wrote = {writes[number].external_id: number for number, values in enumerate(sent) if values}
         done = list(results)
         try:
             there = self._read(list(wrote))
