@@ -9,7 +9,7 @@ from typing import Any
 from connector.storage.db import Database
 from connector.storage.models import Lead as LeadRow
 from connector.storage.models import Score as Row
-from connector.storage.spelled import first, insert, insert_many, rows
+from connector.storage.spelled import first, insert, insert_many
 from connector.vault import Vault
 from leads.enums import Tier
 from leads.fields import PERSONAL
@@ -49,7 +49,9 @@ class Scores:
 
     def of_lead(self, lead_id: int) -> list[StoredScore]:
         """Every score of a lead, the oldest first."""
-        return [_stored(row) for row in rows(self._db, Row, "WHERE lead_id = ? ORDER BY id", lead_id)]
+        with self._db.connected():
+            ids = [score_id for (score_id,) in self._db.run("SELECT id FROM score WHERE lead_id = ? ORDER BY id", lead_id).fetchall()]
+            return [found for score_id in ids if (found := self.get(score_id)) is not None]
 
     def before(self, stored: StoredScore) -> StoredScore | None:
         """The score before this one, for the trend."""
