@@ -50,8 +50,8 @@ class Scores:
     def of_lead(self, lead_id: int) -> list[StoredScore]:
         """Every score of a lead, the oldest first."""
         with self._db.connected():
-            ids = [score_id for (score_id,) in self._db.run("SELECT id FROM score WHERE lead_id = ? ORDER BY id", lead_id).fetchall()]
-            return [found for score_id in ids if (found := self.get(score_id)) is not None]
+            ids = self._db.run("SELECT id FROM score WHERE lead_id = ? ORDER BY id", lead_id).fetchall()
+            return [found for (score_id,) in ids if (found := self.get(score_id)) is not None]
 
     def before(self, stored: StoredScore) -> StoredScore | None:
         """The score before this one, for the trend."""
