@@ -132,7 +132,10 @@ def runs(
         if lead is not None:
             rows = lead_runs(house, lead_id_of(house, lead))
             rows = [row for row in rows if playbook in (None, row["playbook"])]
-            _show_lead(rows, as_json)
+            if as_json:
+                show_json(rows)
+            else:
+                show_runs(rows)
             return
         found = house.playbooks.newest(playbook, limit)
     rows = [
@@ -146,17 +149,26 @@ def runs(
 
 
 def lead_runs(house: House, lead_id: int) -> list[dict[str, Any]]:
-    """Every run of a lead with its steps, the oldest first."""
-    found = house.playbooks.of_lead(lead_id)
-    taken = house.playbooks.steps([run.id for run in found])
+    """Every run of a lead with its steps, the oldest first, as plain values."""
+    from connector.commands.playbooks import playbook_history
+
     return [
         {
-            "run": run.id, "playbook": run.playbook, "cause": run.cause.partition(":")[0], "state": run.state,
-            "ended_as": run.ended_as, "due_at": run.due_at, "started_at": run.started_at,
-            "steps": [{"at": one.at, "step": one.step, "result": one.result} for one in taken[run.id]],
+            "run": told.run.id, "playbook": told.run.playbook, "cause": told.cause, "state": told.run.state,
+            "ended_as": told.run.ended_as, "due_at": told.run.due_at, "started_at": told.run.started_at,
+            "steps": [{"at": one.at, "step": one.step, "result": one.result} for one in told.steps],
         }
-        for run in found
+        for told in playbook_history(house, lead_id)
     ]  # fmt: skip
+
+
+def show_runs(rows: list[dict[str, Any]]) -> None:
+    """The runs of a lead for people: a line a run, and one a step."""
+    for row in rows:
+        told = row["ended_as"] or (f"next step {row['due_at']:%Y-%m-%d %H:%M} UTC" if row["due_at"] else "")
+        print(f"{row['started_at']:%Y-%m-%d %H:%M}  {row['playbook']} (by {row['cause']}): {row['state']}{', ' * bool(told)}{told}")
+        for step in row["steps"]:
+            print(f"  {step['at']:%Y-%m-%d %H:%M}  {step['step']}: {step['result']}")
 
 
 @app.command("dry-run")
@@ -199,25 +211,6 @@ def _in_force(house: House) -> Playbooks:
     if house.playbook_shelf.fault:
         fail(f"The published playbooks are not used: {house.playbook_shelf.fault}")
     return playbooks
-
-
-def _show_lead(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        show_json(rows)
-        return
-    if not rows:
-        print("No playbook ran for this lead.")
-    for row in rows:
-        ended = (
-            f", {row['ended_as']}"
-            if row["ended_as"]
-            else f", next step {row['due_at']:%Y-%m-%d %H:%M} UTC"
-            if row["due_at"]
-            else ""
-        )
-        print(f"{row['started_at']:%Y-%m-%d %H:%M}  {row['playbook']} (by {row['cause']}): {row['state']}{ended}")
-        for step in row["steps"]:
-            print(f"  {step['at']:%Y-%m-%d %H:%M}  {step['step']}: {step['result']}")
 
 
 def _read(file: Path) -> str:

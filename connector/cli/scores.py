@@ -91,11 +91,12 @@ def why(
 ) -> None:
     """Why a lead went where it went.
 
-    The score's reasons and each rep's verdict; then, as of now, what to do next, what would lift it, and which past leads were
-    like it.
+    The score's reasons and each rep's verdict; what playbooks did; then, as of now, what to do next, what would lift it, and which
+    past leads were like it.
 
     Example: leadswitch why 42
     """
+    from connector.cli.playbooks import lead_runs, show_runs
     from connector.commands import why as ask
 
     with opened_house() as house:
@@ -105,10 +106,12 @@ def why(
             fail(f"Nothing was decided about {lead} yet.")
         history = house.histories.at(answer.lead_id, house.clock.now())
         told = house.appraiser.one(history).appraisal if history else None
+        runs = lead_runs(house, answer.lead_id)
     if as_json:
-        show_json({**asdict(answer), "now": _now(told) if told else None})
+        show_json({**asdict(answer), "playbooks": runs, "now": _now(told) if told else None})
         return
     _show_decision(answer)
+    show_runs(runs)
     if told:
         _show_now(told)
 

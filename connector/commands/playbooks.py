@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from connector.bootstrap import House
 from connector.commands.people import Actor
 from connector.errors import Configuration
 from connector.playbooks.reading import Known, Playbooks, parse_playbooks
+from connector.storage.playbooks import Run, StepTaken
 from leads.enums import Role
+
+
+@dataclass(frozen=True, slots=True)
+class RunTold:
+    """One run of a lead with the steps it took."""
+
+    run: Run
+    steps: tuple[StepTaken, ...]
+
+    @property
+    def cause(self) -> str:
+        """What started it: act, score, tier, stage or quiet."""
+        return self.run.cause.partition(":")[0]
+
+
+def playbook_history(house: House, lead_id: int) -> list[RunTold]:
+    """Every run of a lead, the oldest first."""
+    found = house.playbooks.of_lead(lead_id)
+    taken = house.playbooks.steps([run.id for run in found])
+    return [RunTold(run, tuple(taken[run.id])) for run in found]
 
 
 def known_names(house: House) -> Known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector import commands
 from connector.bootstrap import House
+from connector.commands.playbooks import RunTold, playbook_history
 from connector.pipeline.consent import PURPOSE
 from connector.pipeline.normalise import normalise
 from connector.storage.decisions import StoredDecision
@@ -24,6 +25,8 @@ from webhooks.api.records import (
     NewLead,
     OwnerOut,
     PassOn,
+    PlaybookRunOut,
+    PlaybookStepOut,
     ReasonOut,
     Reassign,
     ScoreOut,
@@ -97,6 +100,20 @@ def show_lead(call: Call) -> LeadOut:
         first_contact_at=contact.at if contact else None,
         speed_to_lead_s=contact.seconds if contact else None,
         score=_score_out(stored.score) if stored else None,
+        playbooks=[_run_out(told) for told in playbook_history(call.house, lead.id)],
+    )
+
+
+def _run_out(told: RunTold) -> PlaybookRunOut:
+    run = told.run
+    return PlaybookRunOut(
+        playbook=run.playbook,
+        cause=told.cause,
+        state=run.state,
+        ended_as=run.ended_as,
+        started_at=run.started_at,
+        due_at=run.due_at,
+        steps=[PlaybookStepOut(at=one.at, step=one.step, result=one.result) for one in told.steps],
     )
 
 

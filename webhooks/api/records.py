@@ -146,6 +146,22 @@ class OwnerOut(Given):
     name: str
 
 
+class PlaybookStepOut(Given):
+    at: datetime
+    step: str
+    result: str
+
+
+class PlaybookRunOut(Given):
+    playbook: str
+    cause: str = Field(description="What started it: act, score, tier, stage or quiet.")
+    state: str = Field(description="running, done or stopped.")
+    ended_as: str | None
+    started_at: datetime
+    due_at: datetime | None = Field(description="When the next step is due.")
+    steps: list[PlaybookStepOut]
+
+
 class LeadOut(Given):
     id: int
     connection: str
@@ -159,6 +175,7 @@ class LeadOut(Given):
     score: ScoreOut | None
     first_contact_at: datetime | None = Field(default=None, description="The first human touch.")
     speed_to_lead_s: float | None = Field(default=None, description="Seconds from the lead's creation to it.")
+    playbooks: list[PlaybookRunOut] = Field(default_factory=list, description="What playbooks did, the oldest run first.")
 
 
 class StoredLeadOut(Given):
