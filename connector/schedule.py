@@ -48,6 +48,7 @@ def chores(house: House) -> list[Chore]:
     from connector.pipeline.homes import HomeWatch
     from connector.pipeline.leaderboard import ask_leaderboard
     from connector.pipeline.leavers import release_leads
+    from connector.pipeline.old_scores import forget_old_scores
     from connector.pipeline.reconcile import ring_due
     from connector.pipeline.sla import sweep_clocks
     from connector.pipeline.stale import ring_refresh
@@ -63,6 +64,7 @@ def chores(house: House) -> list[Chore]:
         Chore("leaderboard", 30.0, lambda: ask_leaderboard(house)),
         Chore("feeds", 60.0, FeedReader(house).turn),
         Chore("look-alikes", 3600.0, lambda: house.queue.ring_slow("look_alikes", 0)),
+        Chore("old scores", 600.0, lambda: forget_old_scores(house)),
         Chore("upkeep", 3600.0, lambda: house.queue.ring_slow("upkeep", 0)),
         Chore("reconcile", 30.0, lambda: ring_due(house)),
         Chore("refresh", 600.0, lambda: ring_refresh(house)),

@@ -132,6 +132,7 @@ class WebhookSettings(Section):
 class ScoringSettings(Section):
     model_dir: str = "models"  # below home
     min_labels: int = 50
+    keep_scores_days: int = Field(default=180, ge=0)  # older ones go, but for those that stand or were decided on; 0: never
 
 
 class WriteBackSettings(Section):

@@ -23,9 +23,8 @@ def erase(lead_id: int) -> list[str]:
     for said in (FeedbackRow, DecisionRow):
         said.update({said.sealed: None}).where(said.lead_id.in_(records)).execute()
     # what a score was made of tells of the person too; that there was one, and how it moved the lead, may be known
-    ScoreRow.update({ScoreRow.features: {}, ScoreRow.contributions: {}, ScoreRow.reasons: [], ScoreRow.rationale: None}).where(
-        ScoreRow.lead_id.in_(records)
-    ).execute()
+    made_of = {ScoreRow.features: dict[str, str](), ScoreRow.contributions: dict[str, str](), ScoreRow.reasons: list[str]()}
+    ScoreRow.update({**made_of, ScoreRow.rationale: None, ScoreRow.sealed: None}).where(ScoreRow.lead_id.in_(records)).execute()
     for table in (Identity, NearName, EngagementRow, ChangeRow, PastLookRow, LookRow):
         table.delete().where(table.lead_id.in_(records)).execute()
     over = {RunRow.state: "stopped", RunRow.ended_as: "erased", RunRow.due_at: None}

@@ -177,9 +177,10 @@ class Score(Table):
     features = JsonField()
     note = TextField(null=True)
     rationale = SealedField(null=True)
+    sealed = SealedField(null=True)
 
     class Meta:
-        indexes = ((("lead_id", "id"), False),)
+        indexes = ((("lead_id", "id"), False), (("as_of",), False))
 
 
 class PastLook(Table):
