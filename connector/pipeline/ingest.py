@@ -229,8 +229,11 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
         record = by_id.pop(event.external_id, None) if isinstance(event, LeadChange) else None
         if record is not None:  # once a batch, before the first event about it, under a key of its own
             completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}", kind=ChangeKind.CHANGED))
-        if isinstance(event, LeadChange) and event.settles_at and event.external_id in wanted - found:
-            event = UnrecognisedEvent(event.event_key, "The CRM has no such record: never committed, or hidden from us.")
+        if isinstance(event, LeadChange) and (
+            (event.settles_at and event.external_id in wanted - found)
+            or (event.fetch and event.external_id in missing and not (event.fields or event.extra))
+        ):  # all that it says is to read a record that is not there
+            event = UnrecognisedEvent(event.event_key, "The CRM has no such record: never committed, deleted, or hidden from us.")
         completed.append(event)
     return completed
 
