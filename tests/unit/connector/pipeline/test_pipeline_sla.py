@@ -12,6 +12,7 @@ import pytest
 
 from connector import commands
 from connector.bootstrap import House
+from connector.clock import to_ms
 from connector.commands import Actor
 from connector.errors import Retriable
 from connector.pipeline import sla
@@ -19,7 +20,7 @@ from connector.pipeline.deliver import HANDLERS
 from connector.pipeline.leavers import release_leads
 from connector.pipeline.sla import sweep_clocks
 from connector.storage.effects import Effect
-from connector.storage.timers import Timer
+from connector.storage.timers import Timer, Timers
 from connector.testing import NOON
 from leads.enums import ChangeKind, ChangeOrigin, DecisionOutcome, EffectKind, EngagementKind, Role
 from leads.records import RepRecord
@@ -322,7 +323,32 @@ def test_all_that_is_due_at_one_moment_is_carried_out_in_one_sweep(desk: Desk) -
     assert pending(desk, lead) == 0
 
 
+def test_what_has_nothing_left_to_do_is_settled_at_once_and_nothing_else(desk: Desk, policy: object) -> None:
+    """Each lead in another state; the clocks that stay are those of which `fire` finds something to do."""
+    house, held = desk.house, {}
+    for number, state in enumerate(("idle", "accepted", "contacted", "closed", "won"), 1):
+        found = house.decisions.open_assignment(arrive(desk, str(number)))
+        assert found is not None
+        held[state] = found
+    with house.db.transaction():
+        house.db.run("UPDATE timer SET due_at = ?", to_ms(desk.clock.now()))
+        house.decisions.accept(held["accepted"].id, desk.clock.now())
+        house.decisions.contacted(held["contacted"].id, desk.clock.now())
+        house.decisions.close(held["closed"].lead_id, desk.clock.now(), "passed")
+        house.db.run("UPDATE lead SET outcome = 'won' WHERE id = ?", held["won"].lead_id)
+    stages = {state: set(house.timers.running(one.id)) for state, one in held.items()}
+    assert {"remind", "accept", "contact"} <= stages["idle"]
+    house.timers.void_met()
+    left = {state: set(house.timers.running(one.id)) for state, one in held.items()}
+    assert left == {"idle": stages["idle"], "accepted": {"contact"}, "contacted": set(), "closed": set(), "won": set()}
+    sweep_clocks(house)
+    assert "fired" in [one[2] for one in house.timers.of_lead(held["accepted"].lead_id) if one[0] == "contact"]
+
+
 def test_clocks_that_break_starve_no_other_and_are_tried_again_after_a_minute(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Timers, "void_met", lambda timers: 0
+    )  # each of these is carried out by itself, though nothing is left to do
     lead = arrive(desk)
     start_many(desk, lead, 300)
     broken = {timer.id for timer in desk.house.timers.due(150)}
