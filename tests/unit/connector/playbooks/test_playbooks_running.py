@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -273,3 +274,80 @@ def test_a_wait_counts_business_time(desk: Desk) -> None:
     acts(desk, FORM)
     (run,) = desk.house.playbooks.of_lead(lead_id)
     assert run.due_at == desk.clock.now() + timedelta(days=1)
+
+
+def test_no_message_to_the_person_in_quiet_hours(open_one: Callable[..., Desk]) -> None:
+    smtp = {"host": "mail.test", "sender": "s@acme.example", "unsubscribe": "stop@acme.example"}
+    desk = open_one(smtp=smtp)
+    publish(
+        desk,
+        "[playbooks.x]\nquiet_hours = '11:00-14:00'\n"
+        + ON_FORM.format("x")
+        + step("note", text="At once")
+        + step("email", subject="s", text="t"),
+    )
+    lead_id = lead(desk)  # at noon
+    acts(desk, FORM)
+    assert [one for one, _ in history(desk, lead_id)[0][3]] == ["note"]
+    (run,) = desk.house.playbooks.of_lead(lead_id)
+    assert run.due_at == desk.clock.now() + timedelta(hours=2)
+    desk.clock.move(7_201)
+    play(desk)
+    assert history(desk, lead_id)[0][3][1] == ("email", "asked, to the lead")
+    assert [one.destination for one in desk.house.effects.of_lead(lead_id) if one.kind is EffectKind.EMAIL] == ["smtp"]
+
+
+def test_what_cannot_be_done_is_skipped_and_said(desk: Desk) -> None:
+    publish(
+        desk,
+        ON_FORM.format("x")
+        + step("email", subject="s", text="t")
+        + step("webhook", to="nobody")
+        + step("enrol", connection="mail", sequence="s")
+        + step("note", text="Last"),
+    )
+    lead_id = lead(desk)
+    acts(desk, FORM)
+    ((_, state, _, steps),) = history(desk, lead_id)
+    assert state == "done"
+    assert [result.partition(":")[0] for _, result in steps] == ["skipped", "skipped", "skipped", "asked of crm"]
+
+
+def test_who_opted_out_before_is_still_worked_and_not_written_to(open_one: Callable[..., Desk]) -> None:
+    desk = open_one(smtp={"host": "mail.test", "sender": "s@acme.example", "unsubscribe": "stop@acme.example"})
+    publish(desk, ON_FORM.format("x") + step("email", subject="s", text="t") + step("note", text="n"))
+    lead_id = lead(desk, email_consent="no")
+    acts(desk, FORM)
+    assert history(desk, lead_id)[0][3] == [("email", "skipped: the person opted out"), ("note", "asked of crm")]
+
+
+def test_a_look_that_breaks_keeps_no_other_waiting(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(desk, ON_FORM.format("x") + step("note", text="Hello"))
+    one, two = lead(desk), lead(desk, "2", "b@other.example", company="Other")
+    newest = desk.house.scores.newest
+    desk.tell(MAIL, act(EMAIL, desk.clock.now(), FORM), act("b@other.example", desk.clock.now(), FORM))
+    desk.run()
+
+    def trip(lead_id: int) -> object:
+        if lead_id == one:
+            raise KeyError("a@corp.example")
+        return newest(lead_id)
+
+    monkeypatch.setattr(desk.house.scores, "newest", trip)
+    sweep_playbooks(desk.house)
+    assert (len(history(desk, one)), len(history(desk, two))) == (0, 1)
+    monkeypatch.setattr(desk.house.scores, "newest", newest)
+    desk.clock.move(61)
+    sweep_playbooks(desk.house)
+    assert len(history(desk, one)) == 1
+
+
+def test_a_merge_that_is_undone_gives_the_run_back(desk: Desk) -> None:
+    publish(desk, ON_FORM.format("x") + step("wait", **{"for": "1d"}) + step("note", text="Hello"))
+    gone, keep = lead(desk), lead(desk, "2", "b@other.example", company="Other")
+    acts(desk, FORM)
+    desk.house.leads.merge(keep, gone)
+    (merge,) = desk.house.leads.merges(keep)
+    desk.house.leads.part(merge.id, "cli:test")
+    assert [one[1] for one in history(desk, gone)] == ["running"]
+    assert history(desk, keep) == []

@@ -12,24 +12,30 @@ import pytest
 
 from connector import commands
 from connector.commands import Actor
+from connector.commands.playbooks import playbook_history
 from connector.pipeline.backfill import take_page
 from connector.pipeline.deliver import HANDLERS
 from connector.pipeline.sweep import Sweeper
+from connector.playbooks.runs import sweep_playbooks
 from connector.ports import BackfillPage
 from connector.schedule import chores
 from connector.storage.census import take_census
 from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind, Outcome, Role
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
+from tests.unit.connector.playbooks.conftest import publish
 
 GROWING = {
     "act", "assignment", "audit", "card", "decision", "effect", "engagement", "feedback", "first_contact", "identity",
-    "inbound_event", "inbox", "lead", "lead_change", "merge", "near_name", "score", "timer", "waiting", "written",
+    "inbound_event", "inbox", "lead", "lead_change", "merge", "near_name", "playbook_look", "playbook_run", "playbook_step",
+    "score", "timer", "waiting", "written",
 }  # fmt: skip
 #: Asked once in ten minutes, of everything that ended.
 SELDOM = "closed_as IN ('won', 'lost') GROUP BY rep_id, tier"
 #: Rows that are open are few, and stand in an index of their own.
-OF_THE_OPEN = re.compile(r"USING (COVERING )?INDEX (lead_un|assignment_o|effect_o|audit_unsealed|timer_|waiting_)")
+OF_THE_OPEN = re.compile(
+    r"USING (COVERING )?INDEX (lead_un|assignment_o|effect_o|audit_unsealed|timer_|waiting_|playbook_look_due|playbook_run_due)"
+)
 
 
 @pytest.fixture
@@ -96,6 +102,26 @@ def test_what_runs_for_each_event_and_click_reads_by_index(desk: Desk, asked: di
     Sweeper(house).sweep()
     desk.run()
     assert len(asked) > 60, "or this test listens in the wrong place"
+    found = scans(desk, asked)
+    assert not found, "\n".join(f"{step}: {statement}" for step, statement in sorted(found))
+
+
+def test_what_playbooks_ask_reads_by_index(desk: Desk, asked: dict[str, Any]) -> None:
+    form = '[playbooks.form.when]\non = "act"\nkinds = ["form_submitted"]\n'
+    steps = '[[playbooks.form.steps]]\ndo = "note"\ntext = "n"\n[[playbooks.form.steps]]\ndo = "wait"\nfor = "1h"\n'
+    publish(desk, form + steps)
+    asked.clear()  # publishing looks at every lead, on purpose
+    desk.tell(CRM, change("1", NOON, email="p1@acme1.example"))
+    desk.run()
+    desk.clock.move(60)
+    desk.tell(MAIL, act("p1@acme1.example", desk.clock.now(), EngagementKind.FORM_SUBMITTED))
+    desk.run()
+    assert sweep_playbooks(desk.house)
+    desk.clock.move(86_400)
+    assert sweep_playbooks(desk.house)
+    lead_id = desk.lead("1")
+    assert [run.state for run in desk.house.playbooks.of_lead(lead_id)] == ["done"]
+    playbook_history(desk.house, lead_id)
     found = scans(desk, asked)
     assert not found, "\n".join(f"{step}: {statement}" for step, statement in sorted(found))
 
