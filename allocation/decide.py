@@ -225,10 +225,15 @@ def _by_owner(sitting: Sitting, bench: Bench, rotation: Rotation) -> tuple[Decis
     if kind is OwnerKind.EXISTING:
         outcome, method, text = DecisionOutcome.KEPT, "existing_owner", "Already has this owner"
     else:
-        outcome, method, text = DecisionOutcome.ASSIGNED, "account_owner", "Owns the account this lead belongs to"
+        outcome, method, text = DecisionOutcome.ASSIGNED, "account_owner", _of_account(sitting.lead)
     ranking = _ranking(sitting, _with(bench, rep.id), rotation)
     decision = _decision(sitting, bench, ranking, rep.id, outcome, method, text)
     return decision, _charged(sitting, bench, ranking, rep.id, rotation)
+
+
+def _of_account(lead: LeadFacts) -> str:
+    found = f", found by {lead.account_by}" if lead.account_by else ""
+    return f"Owns the account this lead belongs to{found}"
 
 
 def _with(bench: Bench, rep_id: str) -> Bench:

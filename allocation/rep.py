@@ -132,9 +132,9 @@ _standing = attrgetter(*STANDING)
 class LeadFacts:
     """What allocation needs of a lead; nothing in it names the person. Words are lower case, the country a code, the region upper.
 
-    `team` is a hint from the source. `existing_owner` holds this lead already, `account_owner` the company. `waiting_minutes`
-    is how long it has been on the waiting list. `value` is what a win is worth (1 when unknown); `fits` are win probabilities
-    by rep id from a learned model, when there is one.
+    `team` is a hint from the source. `existing_owner` holds this lead already, `account_owner` the company, which was found
+    `account_by` (empty: the CRM said so). `waiting_minutes` is how long it has been on the waiting list. `value` is what a win is
+    worth (1 when unknown); `fits` are win probabilities by rep id from a learned model, when there is one.
     """
 
     lead_id: int
@@ -152,6 +152,7 @@ class LeadFacts:
     team: str | None = None
     existing_owner: str | None = None
     account_owner: str | None = None
+    account_by: str = ""
     tags: frozenset[str] = frozenset()
     waiting_minutes: float = 0.0
     value: float = 1.0

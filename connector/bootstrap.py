@@ -25,6 +25,7 @@ from connector.registry import adapter as find_adapter
 from connector.registry import adapters
 from connector.rep_fits import RepFits
 from connector.settings import ConnectionSettings, Settings
+from connector.storage.accounts import Accounts
 from connector.storage.acts import Acts
 from connector.storage.audit import AuditTrail
 from connector.storage.breakers import Breakers
@@ -91,6 +92,7 @@ class House:
         self.leads = Leads(db, vault, clock, homes=self._homes())
         self.signals = Signals(db, vault)
         self.namesakes = Namesakes(db, vault)
+        self.accounts = Accounts(db, vault)
         self.newcomers = Newcomers(db, vault, clock)
         self.histories = Histories(db, vault, self.signals)
         self.scores = Scores(db, vault)

@@ -202,10 +202,24 @@ def examine_connection(house: House, name: str, mend: bool = False) -> Iterator[
         if client is not None:
             for result in [*(client.prepare() if mend else ()), *client.check()]:
                 yield CheckResult(f"{name}: {result.name}", result.ok, result.detail, result.mend)
+            yield _guarded(f"{name}: accounts", lambda: _accounts(house, name), "")
             yield _guarded(f"{name}: breaker", lambda: _breaker(house, name), "")
             yield _guarded(f"{name}: reconcile", lambda: _reconciled(house, name), "")
     except LeadswitchError as error:
         yield CheckResult(name, False, str(error), f"Mend [connections.{name}]; see docs/configuration.md.")
+
+
+def _accounts(house: House, connection: str) -> CheckResult:
+    """Whether companies are known, to which leads are matched that came without one."""
+    from connector.pipeline.accounts import newest_reading
+
+    name, newest = f"{connection}: accounts", newest_reading(house, connection)
+    if newest is None:
+        return CheckResult(name, True, "not read yet: with the backfill, then once a day")
+    at, error = newest
+    if error:
+        return CheckResult(name, False, f"not read: {error}", "Allow reading companies, or leads are matched to none.")
+    return CheckResult(name, True, f"{house.accounts.count(connection)} read at {at:%Y-%m-%d %H:%M} UTC")
 
 
 def _breaker(house: House, connection: str) -> CheckResult:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from connector.settings import ConnectionSettings
 from leads.enums import Outcome, Tier
-from leads.records import EngagementEvent, InboundEvent, LeadChange, RepRecord
+from leads.records import AccountRecord, EngagementEvent, InboundEvent, LeadChange, RepRecord
 from leads.results import CheckResult
 
 
@@ -227,6 +227,15 @@ class Enroller(Protocol):
 
         Raises only errors of `connector.errors`: `Skippable` when the tool does not have the person, or they may not be written to.
         """
+        ...
+
+
+@runtime_checkable
+class HasAccounts(Protocol):
+    """A client of a CRM that keeps companies of its own."""
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """Every company, page by page. Read whole once a day: companies change seldom."""
         ...
 
 

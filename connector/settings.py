@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 
+from connector.account_match import TIE_BREAKERS, TieBreaker
 from connector.errors import Configuration
 
 PREFIX = "LEADSWITCH_"
@@ -135,6 +136,10 @@ class ScoringSettings(Section):
     keep_scores_days: int = Field(default=180, ge=0)  # older ones go, but for those that stand or were decided on; 0: never
 
 
+class AccountSettings(Section):
+    tie_breakers: tuple[TieBreaker, ...] = TIE_BREAKERS  # of several companies that fit a lead equally well
+
+
 class WriteBackSettings(Section):
     min_score_change: int = 5  # smaller moves within a tier are not written to the CRM
     task_due_minutes: Mapping[str, int] = Field(default_factory=lambda: {"a": 60, "b": 240, "c": 1440, "d": 2880})
@@ -171,6 +176,7 @@ class Settings(Section):
     smtp: SmtpSettings = SmtpSettings()
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
     scoring: ScoringSettings = ScoringSettings()
+    accounts: AccountSettings = AccountSettings()
     write_back: WriteBackSettings = WriteBackSettings()
     limits: LimitSettings = LimitSettings()
     worker_threads: int = 2

@@ -17,6 +17,7 @@ from allocation.rep import LeadFacts, Rep
 from allocation.replay import record as record_decision
 from allocation.terms import Method, NobodyFree
 from connector.bootstrap import House
+from connector.pipeline.accounts import employer_of
 from connector.pipeline.alerts import ask_cards, is_news
 from connector.pipeline.clocks import start_clocks
 from connector.pipeline.roster import build_roster
@@ -122,11 +123,12 @@ def fitted_facts(house: House, lead: Lead, stored: StoredScore | None, at: datet
 
 def facts_of(house: House, lead: Lead, stored: StoredScore | None, at: datetime) -> LeadFacts:
     """What allocation needs of a lead, with the owner of its company and how long it has waited."""
-    owner = lead.fields.get("account_owner_id")
-    account = house.reps.for_owner(lead.connection, str(owner)).id if owner and lead.external_id else None
+    employer = employer_of(house, lead)
     held = house.waiting.get(lead.id)
     waited = max(0.0, (at - held.since).total_seconds() / 60) if held else 0.0
-    return LeadFacts.of(lead, stored.score if stored else None, account_owner=account, waiting_minutes=waited)
+    score = stored.score if stored else None
+    facts = LeadFacts.of(lead, score, account_owner=employer.rep_id if employer else None, waiting_minutes=waited)
+    return replace(facts, account_by=employer.because) if employer and employer.rep_id else facts
 
 
 #: How an assignment ended whose rep does not get the lead again.

@@ -9,6 +9,7 @@ import structlog
 
 from connector.bootstrap import House
 from connector.errors import Configuration
+from connector.pipeline.accounts import read_accounts
 from connector.pipeline.consent import is_barred
 from connector.pipeline.identity import join_near
 from connector.pipeline.normalise import normalise
@@ -47,6 +48,7 @@ def run(house: House, connection: str, progress: Progress | None = None) -> Back
         if progress:
             progress(total.leads, page.total)
     house.cells.set(cursor_name, None)
+    read_accounts(house, connection)
     log.info("backfill done", connection=connection, leads=total.leads, engagements=total.engagements, outcomes=total.outcomes)
     return total
 

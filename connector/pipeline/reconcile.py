@@ -12,6 +12,7 @@ import structlog
 from connector.bootstrap import House
 from connector.clock import from_ms, to_ms
 from connector.errors import LeadswitchError
+from connector.pipeline.accounts import read_accounts
 from connector.pipeline.backfill import BackfillReport, Progress, add, crm, take_page
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ def reconcile(house: House, connection: str, progress: Progress | None = None) -
     """
     client = crm(house, connection)
     owners = house.reps.sync(connection, client.owners())
+    read_accounts(house, connection)
     name = _mark(connection)
     since, after_id = _read_mark(house.cells.get(name), house.clock.now())
     total = BackfillReport(owners, 0, 0, 0)

@@ -116,6 +116,29 @@ class NearName(Table):
     lead_id = IntegerField(index=True)
 
 
+class Account(Table):
+    """A company as its CRM knows it; leads that came without one are matched to it."""
+
+    connection = CharField(max_length=64)
+    external_id = CharField(max_length=128)
+    sealed = SealedField()  # name and domains, under the ring
+    country = CharField(max_length=2, null=True)
+    owner = CharField(max_length=64, null=True)  # the CRM's id of the rep
+    customer = BooleanField(default=False)
+    touched_at = MomentField(null=True)
+    seen_at = MomentField()  # the reading it was last in
+
+    class Meta:
+        indexes = ((("connection", "external_id"), True),)
+
+
+class AccountName(Table):
+    """A keyed token of a company's domain or name."""
+
+    token = CharField(max_length=32, index=True)
+    account_id = IntegerField(index=True)
+
+
 class LeadChange(Table):
     """Every applied change of a lead's fields, sealed under the person's key: what facts stood when, for training and replay."""
 
@@ -579,6 +602,8 @@ TABLES: tuple[type[Table], ...] = (
     Identity,
     Merge,
     NearName,
+    Account,
+    AccountName,
     LeadChange,
     Engagement,
     FeedSignal,

@@ -18,6 +18,7 @@ from connector.clock import SystemClock
 from connector.errors import Retriable
 from connector.ports import ClientContext
 from leads.enums import Outcome
+from leads.records import AccountRecord
 
 BASE_MS = 1_795_000_000_000
 PATH = Path(__file__).parent.parent / "fixtures" / "hubspot" / "standin.py"
@@ -125,3 +126,16 @@ def test_an_open_deal_is_no_ending() -> None:
     assert deals_ending([]) is None
     assert deals_ending([{"dealstage": "closedwon", "closedate": ""}]) is None
     assert deal_amount([{"amount": "many", "closedate": "2026-05-01T00:00:00Z"}]) is None
+
+
+def test_every_company_with_its_domains_and_owner(crm: Any, client: Any) -> None:
+    for number in range(1, 251):
+        crm.others["companies"][str(number)] = {"name": f"Company {number}", "domain": f"c{number}.example"}
+    told = {"hs_additional_domains": "acme.org; acme.io", "hubspot_owner_id": "42", "lifecyclestage": "customer", "country": "Germany"}
+    crm.others["companies"]["7"] |= {**told, "notes_last_updated": "2026-02-01T10:00:00Z"}
+    pages = list(client.accounts())
+    assert [len(page) for page in pages] == [100, 100, 50]
+    assert pages[0][6] == AccountRecord(
+        "7", "Company 7", ("c7.example", "acme.org", "acme.io"), "Germany", "42", True, datetime(2026, 2, 1, 10, tzinfo=UTC)
+    )
+    assert pages[0][7] == AccountRecord("8", "Company 8", ("c8.example",))

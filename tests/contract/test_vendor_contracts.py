@@ -201,6 +201,9 @@ class TestHubSpotUnderPrism:
     def test_read(self, client: CrmClient) -> None:
         assert client.read_leads(["101"])[0].fields["email"] == "ada@example.com"
 
+    def test_accounts(self, client: Any) -> None:
+        assert next(iter(client.accounts()))
+
     def test_backfill(self, client: CrmClient) -> None:
         assert [lead.external_id for page in client.backfill() for lead in page.leads] == ["101"]
         assert len(list(client.backfill("100"))) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from connector.adapters.hubspot.accounts import read_companies
 from connector.adapters.hubspot.backfill import BATCH, ContactReader
 from connector.adapters.hubspot.calls import HubSpotCalls
 from connector.adapters.hubspot.records import read_owner
@@ -13,7 +14,7 @@ from connector.adapters.hubspot.writer import DEAL_PIPELINE, DEAL_STAGE, HubSpot
 from connector.errors import Configuration
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 
@@ -28,7 +29,7 @@ class HubSpotClient:
         app_id = settings.option("app_id")
         self._portal_id = settings.option("portal_id")
         self._calls = HubSpotCalls(settings, context)
-        background = self._calls.in_background()
+        self._background = background = self._calls.in_background()
         self._reader = ContactReader(self._calls, background, tuple(extra), external_id_property)
         stage, pipeline = settings.option("deal_stage", DEAL_STAGE), settings.option("deal_pipeline", DEAL_PIPELINE)
         self._writer = HubSpotWriter(background, context.clock, str(stage), str(pipeline))
@@ -50,6 +51,9 @@ class HubSpotClient:
                 if not following or str(following) == after:
                     break
                 after = str(following)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        return read_companies(self._background)
 
     def backfill(self, cursor: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.all(cursor)
