@@ -157,7 +157,7 @@ class EffectKind(Word):
     SLACK_CARD = "slack_card"  # one card a lead and destination, posted or edited
     SLACK_DIGEST = "slack_digest"
     SLACK_THREAD = "slack_thread"  # what happened to a lead, told in the thread of its card
-    SLA_ALERT = "sla_alert"  # a deadline is near or has passed: one message to one person or channel
+    SLA_ALERT = "sla_alert"  # a deadline is near or has passed, or a playbook calls: one message to one person or channel
     SLACK_REMINDER = "slack_reminder"  # a lead that was put off comes back
     SLACK_ROUNDUP = "slack_roundup"  # the message that hot leads share in a channel when they are many
     SLACK_REDRAW = "slack_redraw"  # a message that names several leads, edited to what holds

@@ -20,6 +20,7 @@ from connector.playbooks.stops import stop_of
 from connector.playbooks.triggers import cause_of, quiet_at
 from connector.storage.playbooks import Mark
 from connector.storage.scores import StoredScore
+from leads.enums import Outcome
 from leads.records import Lead
 
 log = structlog.get_logger(__name__)
@@ -50,7 +51,8 @@ def look(house: House, lead_id: int) -> int:
         acts, upto = house.playbooks.acts_since(lead.id, mark.engagement_id)
         if known is None and mark.looked_at is not None:
             acts = [act for act in acts if act.at > mark.looked_at]
-        playbooks = [one for one in house.playbook_shelf.current().by_name.values() if one.enabled]
+        over = lead.outcome in (Outcome.WON, Outcome.LOST)
+        playbooks = [one for one in house.playbook_shelf.current().by_name.values() if one.enabled and not over]
         started = 0
         for playbook in playbooks:
             cause = cause_of(playbook.when, view, mark, acts, house.playbook_shelf.since(playbook))

@@ -39,6 +39,18 @@ class PlaybookShelf:
                 self._look()
             return self._playbooks
 
+    def is_withdrawn(self, name: str) -> bool:
+        """Whether a playbook is surely not in force any more. What another process published a moment ago is looked for first; a file
+        that cannot be read withdraws nothing."""
+        if self._is_in_force(name):
+            return False
+        self.look_again()
+        return not self._is_in_force(name) and self.fault is None
+
+    def _is_in_force(self, name: str) -> bool:
+        found = self.current().by_name.get(name)
+        return found is not None and found.enabled
+
     def since(self, playbook: Playbook) -> datetime:
         """When a playbook of this name began to hold with the `when` it has now."""
         with self._lock:

@@ -22,8 +22,7 @@ def stop_of(house: House, lead: Lead | None, run: Run) -> str | None:
         return "erased"
     if lead.outcome in (Outcome.WON, Outcome.LOST):
         return lead.outcome.value
-    in_force = house.playbook_shelf.current().by_name.get(run.playbook)
-    if in_force is None or not in_force.enabled:
+    if house.playbook_shelf.is_withdrawn(run.playbook):
         return "withdrawn"
     try:
         playbook = read_stored(run.playbook, run.plan)

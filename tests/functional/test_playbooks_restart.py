@@ -141,6 +141,7 @@ def start(installation: Installation) -> None:
     installation.run("worker")
 
 
+@pytest.mark.chaos
 def test_a_restart_in_the_middle_of_a_wait(
     installation: Installation, crm: StandIn, warehouse: Warehouse, mail: MailServer, eventually: Callable[..., Any]
 ) -> None:

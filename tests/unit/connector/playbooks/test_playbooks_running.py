@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from connector.playbooks.reading import parse_playbooks
 from connector.playbooks.runs import sweep_playbooks
+from connector.playbooks.shelf import PlaybookShelf
 from connector.ports import LeadWrite, NoteWrite, TaskWrite
-from leads.enums import ChangeKind, EffectKind, EngagementKind
+from leads.enums import ChangeKind, EffectKind, EngagementKind, Outcome
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 from tests.unit.connector.playbooks.conftest import history, play, publish, shipped
 
@@ -236,6 +238,37 @@ def test_a_withdrawn_playbook_stops_its_runs_and_a_changed_one_ends_as_it_began(
     desk.clock.move(86_401)
     play(desk)
     assert history(desk, two)[0][1:3] == ("stopped", "withdrawn")
+
+
+def test_a_process_that_has_not_heard_of_a_new_playbook_does_not_stop_its_runs(desk: Desk) -> None:
+    publish(desk, "[playbooks.y.when]\non = 'score'\nabove = 100\n[[playbooks.y.steps]]\ndo = 'note'\ntext = 'n'\n")
+    lead_id = lead(desk)
+    text = ON_FORM.format("x") + step("note", text="Hello")
+    with desk.house.db.transaction():
+        desk.house.playbooks.publish("another", text, "cli:test", "by another process, a moment ago")
+        desk.house.playbooks.start("x", lead_id, 1, "act:1", parse_playbooks(text).by_name["x"].table, 0)
+    sweep_playbooks(desk.house)
+    assert history(desk, lead_id)[0][1:3] == ("done", "done")
+
+
+def test_a_file_that_the_program_cannot_read_any_more_stops_nothing(desk: Desk) -> None:
+    publish(desk, ON_FORM.format("x") + step("wait", **{"for": "1h", "business": False}) + step("note", text="Hello"))
+    lead_id = lead(desk)
+    acts(desk, FORM)
+    with desk.house.db.transaction():
+        desk.house.playbooks.publish("another", "[playbooks.x]\nof = 'tomorrow'\n", "cli:test", "by a newer version")
+    desk.house.playbook_shelf = PlaybookShelf(desk.house.playbooks, desk.clock)  # as after a restart
+    desk.clock.move(3_601)
+    play(desk)
+    assert history(desk, lead_id)[0][1:3] == ("done", "done")
+
+
+def test_a_lead_that_ended_starts_nothing(desk: Desk) -> None:
+    publish(desk, ON_FORM.format("x") + step("note", text="Hello"))
+    lead_id = lead(desk)
+    desk.house.leads.settle(lead_id, Outcome.WON, desk.clock.now())
+    acts(desk, FORM)
+    assert history(desk, lead_id) == []
 
 
 def test_merged_leads_have_one_run(desk: Desk) -> None:
