@@ -78,10 +78,13 @@ def why_answer(why: Why, viewer_rep: str | None) -> list[Block]:
         note = [say(why.score.note, 300)] if why.score.note else []
         title = f"*Score {why.score.score}, tier {why.score.tier.value.upper()}*, model {say(why.score.model_version, 80)}"
         blocks.append(section("\n".join([title, *up, *down, *note])))
-    blocks.append(section(f"*Routing*: {say(why.because, 800)}\nMethod {say(why.method, 80)}, decided {when(why.at)}"))
+    blocks.append(
+        section(f"*Routing*: {say(why.because, 800)}\nMethod: {say(why.method.replace('_', ' '), 80)}, decided {when(why.at)}")
+    )
     if viewer_rep is not None:
         blocks.append(section(_why_not_me(why, viewer_rep)))
-    others = [verdict for verdict in why.verdicts if verdict.rep_id != viewer_rep]
+    in_line = sorted(why.verdicts, key=lambda verdict: (verdict.kind is not VerdictKind.CHOSEN, verdict.rank or len(why.verdicts)))
+    others = [verdict for verdict in in_line if verdict.rep_id != viewer_rep]
     lines = [f"{say(why.rep_names.get(verdict.rep_id, verdict.rep_id), 80)}: {_verdict(verdict)}" for verdict in others]
     if lines:
         shown = lines[:VERDICT_LINES]

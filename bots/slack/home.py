@@ -90,7 +90,7 @@ def _rep(house: House, rep_id: str, now: datetime) -> list[Block]:
         *shown,
         *more,
         *empty,
-        *([section(f"*Your share of the last 7 days*\n{_share(share)}")] if share else []),
+        *([section(f"*Your share of the last 7 days*\n{_share(share, 'your team')}")] if share else []),
         {"type": "divider"},
         *_wishes(house, rep_id, now),
     ]
@@ -115,9 +115,9 @@ def _queued(house: House, one: Queued, now: datetime) -> Block | None:
     )
 
 
-def _share(share: Share) -> str:
+def _share(share: Share, team: str) -> str:
     part, fair = round(share.part * 100), round(share.fair * 100)
-    return f"{bar(share.part)} {share.taken} of {share.pool} of your team ({part}%), by weight {fair}%"
+    return f"{bar(share.part)} {share.taken} of {share.pool} of {team} ({part}%), by weight {fair}%"
 
 
 def _wishes(house: House, rep_id: str, now: datetime) -> list[Block]:
@@ -167,7 +167,7 @@ def _manager(house: House, now: datetime) -> list[Block]:
         header(f"Missed deadlines, 7 days ({sum(breaches.values())})"),
         section("\n".join(missed) or "None."),
         header("Fairness, 7 days"),
-        section("\n".join(f"{say(one.name, 60)}\n{_share(one)}" for one in spread) or "No reps yet."),
+        section("\n".join(f"{say(one.name, 60)}\n{_share(one, 'their team')}" for one in spread) or "No reps yet."),
         context("Those farthest from their part by weight come first."),
         header("Leaderboard"),
         section("\n".join(board) or "Nobody was offered a lead in the last 7 days."),
@@ -183,10 +183,10 @@ def _waiting(house: House, lead_id: int, since: datetime) -> str:
 
 def _line(place: int, one: Standing) -> str:
     """One rep on the leaderboard."""
-    speed = f"accepts in {lasting(one.speed_s)}" if one.speed_s is not None else "has accepted none"
     accepted = f"{one.accepted} of {one.offered} accepted" if one.offered else "no new leads"
+    speed = f"accepts in {lasting(one.speed_s)} · " if one.speed_s is not None else ""
     ended = f" · {one.won} won of {one.ended}, expected {one.expected:.1f}" if one.ended else ""
-    return f"{place}. *{say(one.name, 80)}*: {speed} · {accepted}{ended}"
+    return f"{place}. *{say(one.name, 80)}*: {speed}{accepted}{ended}"
 
 
 # ---- admin

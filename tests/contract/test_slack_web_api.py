@@ -65,7 +65,7 @@ BEN = Candidate("2", "Ben", 3, 10, "capacity: 10 of 10 open leads")
 CALLS: dict[str, Callable[[SlackApi], object]] = {
     "post": lambda api: [api.post("C1", cards.card_text(card, personal=True), cards.lead_card(card), METADATA) for card in CARDS],
     "edit": lambda api: [api.edit("C1", "1.1", "text", cards.lead_card(card), METADATA) for card in CARDS],
-    "digest": lambda api: api.post("C1", blocks.digest_text(3), blocks.digest(CARDS), METADATA),
+    "digest": lambda api: api.post("C1", blocks.digest_text(3), blocks.digest(CARDS, "1"), METADATA),
     "whisper": lambda api: api.whisper("C1", "U1", "text", cards.lead_card(CARD)),
     "whisper text only": lambda api: api.whisper("C1", "U1", "text"),
     "roundup": lambda api: api.post("C1", lists.roundup_text(3), lists.roundup(CARDS), METADATA),

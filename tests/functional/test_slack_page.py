@@ -20,7 +20,7 @@ from connector.bootstrap import House
 from connector.pipeline.deliver import deliver
 from connector.pipeline.homes import HomeWatch
 from connector.testing import RecordingBell
-from leads.enums import Tier
+from leads.enums import EffectKind, Tier
 from tests.functional.test_slack_round_trip import MANAGER, REP, house, ports, web, workspace  # noqa: F401 - fixtures
 from tests.unit.bots.slack_fakes import add_lead
 
@@ -156,6 +156,45 @@ def test_why_is_answered(page_of: Callable[[str], Any]) -> None:
     answer.wait_for()
     assert "chosen" in answer.inner_text()
     picture(page, "why")
+
+
+def test_the_digest_names_the_rest_and_says_what_became_of_them(
+    page_of: Callable[[str], Any],
+    house: House,  # noqa: F811
+    leads: list[int],
+) -> None:
+    for number, name in enumerate(("Noor", "Pavel", "Yuki")):
+        leads.append(add_lead(house, cast(Any, house.clock), str(71 + number), name, f"{name.lower()}@acme.example", Tier.D))
+    with house.db.transaction():
+        house.effects.move(EffectKind.SLACK_DIGEST, "digest:1", house.clock.now())
+    page = page_of(REP.slack_id)
+    digest = page.locator(".message", has=page.locator(".b-header", has_text="more leads for you to look at"))
+    digest.get_by_text("Yuki Doe").wait_for()
+    row = digest.locator(".b-section", has_text="Noor Doe")
+    row.get_by_role("button", name="Show").click()
+    answer = page.locator(".message.private")
+    answer.get_by_role("button", name="Accept").click()
+    row.get_by_text("Accepted by Alex Rivera").wait_for()  # the digest is edited
+    digest.scroll_into_view_if_needed()
+    picture(page, "digest")
+
+
+def test_a_rep_logs_an_outcome_and_corrects_a_score(page_of: Callable[[str], Any], house: House, leads: list[int]) -> None:  # noqa: F811
+    page = page_of(REP.slack_id)
+    card = card_of(page, "Jane")
+    card.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Wrong score").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Too high").click()
+    dialog.locator("button.s-primary").click()
+    dialog.wait_for(state="detached")
+    assert_soon(page, lambda: house.feedback.newest(leads[0], "wrong_score") is not None)
+    card.get_by_role("button", name="Log outcome").click()
+    dialog.get_by_text("Meeting booked").click()
+    picture(page, "outcome")
+    dialog.locator("button.s-primary").click()
+    dialog.wait_for(state="detached")
+    card.get_by_text("Contacted").first.wait_for()
 
 
 def test_home_shows_the_queue_and_its_controls_work(page_of: Callable[[str], Any], house: House) -> None:  # noqa: F811

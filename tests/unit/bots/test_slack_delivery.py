@@ -19,6 +19,7 @@ from connector import commands, testing
 from connector.bootstrap import House
 from connector.pipeline.deliver import HANDLERS, PATIENCE, deliver
 from connector.pipeline.ownership import refresh_cards
+from connector.pipeline.sla import sweep_clocks
 from connector.testing import StandingClock
 from leads.enums import EffectKind, Role, Tier
 from leads.records import RepRecord
@@ -456,4 +457,34 @@ def test_nothing_about_an_erased_person_stays_in_digests_roundups_deadlines_thre
         of_thread = [one for one in slack.messages.values() if one.thread_ts in where_it_stood]
         assert {one.text for one in of_thread} <= {ERASED}
     assert len(slack.messages) == before
+    assert not crowd.deadletters.count()
+
+
+SLA = "".join(f"[sla.{tier}]\nremind_minutes = 2\nalert_minutes = 4\naccept_minutes = 6\n" for tier in "abcd")
+
+
+def test_a_burst_of_500_leads_with_deadlines_makes_at_most_60_messages_to_channels_and_digests(
+    crowd: House, slack: TimelySlack, handlers: Notifier, clock: StandingClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Every tier evenly, nobody answers, every clock runs out: cards, roundups, digests, reminders, alerts, missed deadlines."""
+    for kind, handler in ((EffectKind.SLA_ALERT, Reminders(handlers.sender)), (EffectKind.SLACK_THREAD, Threads(handlers.sender))):
+        monkeypatch.setitem(HANDLERS, kind, handler)
+    (tmp_path / "policy.toml").write_text(f"{SLA}[teams.sales]\nreps = ['*']\n")
+    leads = burst(crowd, clock, [Tier.read("ABCD"[n % 4]) for n in range(500)])
+    send(crowd, clock, 60)
+    for _ in range(7):
+        clock.move(60)
+        sweep_clocks(crowd)
+        send(crowd, clock, 10)
+    counted = where(slack)
+    of_channels = sum(count for (channel, kind), count in counted.items() if channel.startswith("C") and kind != "thread")
+    digests = sum(count for (_, kind), count in counted.items() if kind == "digest")
+    assert of_channels + digests <= 60, counted
+    reminders = Counter(channel for channel, kind in counted.elements() if kind == "deadline" and channel.startswith("D"))
+    assert set(reminders.values()) == {1}, "a rep's reminders share one message of their own"
+    direct = [one.metadata["event_payload"]["lead_id"] for one in slack.messages.values() if one.channel.startswith("D")
+              and one.metadata["event_type"] == "leadswitch_card"]  # fmt: skip
+    assert Counter(direct) == Counter([lead for lead, (tier, _) in leads.items() if tier in (Tier.A, Tier.B)]), (
+        "no hot lead dropped"
+    )
     assert not crowd.deadletters.count()
