@@ -55,9 +55,10 @@ class EspoReceiver(ReadingReceiver):
         return True
 
     def delivery_key(self, delivery: Delivery) -> str:
-        """Of the bytes, the address and the minute: a lead that goes back to what it was says the same bytes again."""
-        query = urlsplit(delivery.url).query
-        return hashlib.sha256(f"{_minute(delivery)}:{query}:".encode() + delivery.body).hexdigest()
+        """Of the bytes and the address, and of the minute unless these are creations: a lead that goes back to what it was says the
+        same bytes again."""
+        minute = None if b'"createdAt"' in delivery.body else _minute(delivery)
+        return hashlib.sha256(f"{minute}:{urlsplit(delivery.url).query}:".encode() + delivery.body).hexdigest()
 
     def read(self, entry: Mapping[str, Any], delivery: Delivery) -> Sequence[InboundEvent]:
         """A partial record only says which lead to read: a portion that failed comes ten minutes late, behind newer ones."""
@@ -71,7 +72,7 @@ class EspoReceiver(ReadingReceiver):
         made = not gone and "createdAt" in entry
         return [
             LeadChange(
-                event_key=content_key(self.prefix, [entity, kind, entry, _minute(delivery)]),
+                event_key=content_key(self.prefix, [entity, kind, entry, None if made else _minute(delivery)]),
                 external_id=lead,
                 occurred_at=delivery.received_at,
                 kind=ChangeKind.DELETED if gone else ChangeKind.CREATED if made else ChangeKind.CHANGED,

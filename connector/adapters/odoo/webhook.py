@@ -22,8 +22,8 @@ from connector.signatures import SharedSecret
 from leads.enums import ChangeKind, ChangeOrigin
 from leads.records import InboundEvent, LeadChange
 
-#: Equal content within so many seconds is one notice: Odoo repeats a webhook within one transaction, never later. The same
-#: content after that is a change back to what was before.
+#: Without `write_date` among its fields, equal content within so many seconds is one notice: Odoo repeats a webhook within one
+#: transaction, never later. The same content after that is a change back to what was before.
 REPEAT_S: Final = 60
 #: What an automation rule says of itself; several rules may tell of one change.
 NOT_CONTENT: Final = frozenset({"_action"})
@@ -51,8 +51,9 @@ class OdooReceiver(ReadingReceiver):
         return False
 
     def delivery_key(self, delivery: Delivery) -> str:
-        """Of the bytes and the minute: a lead that goes back to what it was says the same bytes again."""
-        return hashlib.sha256(f"{_minute(delivery)}:".encode() + delivery.body).hexdigest()
+        """Of the bytes, and of the minute when they name no moment: a lead that goes back to what it was says the same again."""
+        minute = None if b'"write_date"' in delivery.body else _minute(delivery)
+        return hashlib.sha256(f"{minute}:".encode() + delivery.body).hexdigest()
 
     def read(self, entry: Mapping[str, Any], delivery: Delivery) -> Sequence[InboundEvent]:
         """What a notice says is not believed, because its transaction may be rolled back: it only says which lead to read."""
@@ -63,7 +64,7 @@ class OdooReceiver(ReadingReceiver):
         said = {name: value for name, value in entry.items() if name not in NOT_CONTENT}
         return [
             LeadChange(
-                event_key=content_key(self.prefix, [said, gone, _minute(delivery)]),
+                event_key=content_key(self.prefix, [said, gone, None if "write_date" in said else _minute(delivery)]),
                 external_id=lead,
                 occurred_at=delivery.received_at,
                 kind=ChangeKind.DELETED if gone else ChangeKind.CHANGED,

@@ -100,6 +100,15 @@ def test_back_to_what_it_was_is_a_change() -> None:
     assert first == repeat != back
 
 
+def test_a_creation_that_comes_again_is_a_repeat() -> None:
+    """A portion whose answer was lost comes again ten minutes later."""
+    entry = {"id": LEAD, "createdAt": "2026-11-21 11:00:00", "firstName": "Ada"}
+    body = json.dumps([entry]).encode()
+    first, late = (HOOK.sign(body, NOW + timedelta(minutes=wait)) for wait in (0, 10))
+    assert RECEIVER.delivery_key(first) == RECEIVER.delivery_key(late)
+    assert one(entry).event_key == one(entry, at=NOW + timedelta(minutes=10)).event_key
+
+
 def test_whose_change_it_was_is_told_only_when_that_changed() -> None:
     assert one({"id": LEAD, "assignedUserId": PERSON, "modifiedById": HOOK.API_USER}).origin is ChangeOrigin.OURSELVES
     assert one({"id": LEAD, "assignedUserId": PERSON, "modifiedById": PERSON}).origin is ChangeOrigin.UNKNOWN

@@ -58,6 +58,13 @@ def test_back_to_what_it_was_is_a_change() -> None:
     assert first[1].event_key != back[1].event_key
 
 
+def test_a_moment_among_the_fields_tells_repeats_for_ever() -> None:
+    at = {"write_date": "2026-11-21 12:00:04"}
+    first, late = read(NOW, **at), read(NOW + timedelta(hours=2), **at)
+    assert (first[0], first[1].event_key) == (late[0], late[1].event_key)
+    assert read(NOW, write_date="2026-11-21 12:00:05")[0] != first[0]
+
+
 def test_sent_before_commit_is_not_believed() -> None:
     _, event = read(email_from="never@committed.example")
     assert event.fields == {}
