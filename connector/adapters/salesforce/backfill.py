@@ -20,6 +20,8 @@ from connector.ports import BackfillPage
 from leads.records import LeadChange, RepRecord
 
 PAGE: Final = 200
+#: The fields whose past is read.
+HISTORY: Final = soql.any_of(("Status", *words.PROFILE, *words.MEASURED))
 USERS: Final = "SELECT Id, Name, Email, IsActive, UserRole.Name FROM User WHERE UserType = 'Standard' ORDER BY Id"
 
 
@@ -61,7 +63,7 @@ class LeadReader:
             beyond = f"WHERE Id > {soql.quote(read_record_id(cursor))} " if cursor else ""
             records = self._leads(self._calls, f"{beyond}ORDER BY Id LIMIT {PAGE}")
             cursor = str(records[-1]["Id"]) if len(records) == PAGE else None
-            yield self._page(records, cursor, total)
+            yield self._page(records, cursor, total, past=True)
             if cursor is None:
                 return
 
@@ -78,7 +80,7 @@ class LeadReader:
                 return
             last = records[-1]
             at, after_id = words.read_moment(last["SystemModstamp"]) if "SystemModstamp" in last else self._now(), str(last["Id"])
-            yield self._page(records, f"{to_ms(at)}:{after_id}", None)
+            yield self._page(records, f"{to_ms(at)}:{after_id}", None, past=False)
             if len(records) < PAGE:
                 return
 
@@ -101,11 +103,12 @@ class LeadReader:
         total = answer.get("totalSize")
         return int(total) if total is not None else None
 
-    def _page(self, records: Sequence[Record], cursor: str | None, total: int | None) -> BackfillPage:
+    def _page(self, records: Sequence[Record], cursor: str | None, total: int | None, *, past: bool) -> BackfillPage:
+        """`past`: with who the leads were when they were made."""
         beside = self._beside(records)
         read: list[LeadRead] = [read_lead(one, self._own, self._now(), beside.get(str(one["Id"]))) for one in records]
         return BackfillPage(
-            leads=[one.now for one in read],
+            leads=[change for one in read for change in ((one.made if past else None), one.now) if change is not None],
             engagements=[engagement for one in read for engagement in one.engagements],
             outcomes={one.now.external_id: one.ended for one in read if one.ended},
             cursor=cursor,
@@ -119,8 +122,8 @@ class LeadReader:
         ids = soql.any_of(str(one["Id"]) for one in records)
         deals = [str(one["ConvertedOpportunityId"]) for one in records if one.get("ConvertedOpportunityId")]
         queries = {
-            "history": f"SELECT LeadId, NewValue, CreatedDate FROM LeadHistory WHERE Field = 'Status' AND LeadId IN {ids} "  # noqa: S608
-            "ORDER BY CreatedDate",
+            "history": "SELECT LeadId, Field, OldValue, NewValue, CreatedDate FROM LeadHistory "  # noqa: S608 - SOQL, quoted
+            f"WHERE Field IN {HISTORY} AND LeadId IN {ids} ORDER BY CreatedDate",
             "tasks": f"SELECT Id, WhoId, CompletedDateTime, SystemModstamp FROM Task WHERE WhoId IN {ids} "  # noqa: S608
             "AND IsClosed = TRUE AND TaskSubtype IN ('Call', 'Email')",
             "events": f"SELECT Id, WhoId, CreatedDate FROM Event WHERE WhoId IN {ids}",  # noqa: S608
@@ -134,9 +137,11 @@ class LeadReader:
 
         links = {"history": "LeadId", "tasks": "WhoId", "events": "WhoId"}
         linked = {name: _grouped(found.get(name, ()), link) for name, link in links.items()}
+        tracked = self._shape.tracked()
         opportunities = {long_or_none(one["Id"]): one for one in found.get("deals", ())}
         return {
             str(one["Id"]): Beside(
+                tracked=tracked,
                 history=linked["history"].get(long_or_none(one["Id"]), ()),
                 tasks=linked["tasks"].get(long_or_none(one["Id"]), ()),
                 events=linked["events"].get(long_or_none(one["Id"]), ()),

@@ -21,9 +21,11 @@ LOST_STATUS: Final = "unqualified"
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was read beside a lead: its status history, oldest first; activities; the opportunity it was converted to."""
+    """What was read beside a lead: the history of its fields, oldest first, and the names of those `tracked`; activities; the
+    opportunity it was converted to."""
 
     history: Sequence[Record] = ()
+    tracked: frozenset[str] = frozenset()
     tasks: Sequence[Record] = ()
     events: Sequence[Record] = ()
     opportunity: Record | None = None
@@ -35,6 +37,7 @@ class LeadRead:
 
     changed_at: datetime
     now: LeadChange
+    made: LeadChange | None  # who it was when it was made, where what lies beside it was read
     engagements: tuple[EngagementEvent, ...]
     ended: tuple[Outcome, datetime] | None
 
@@ -45,12 +48,13 @@ def read_lead(record: Record, own: Mapping[str, str], now: datetime, beside: Bes
     Raises `Retriable` when it has not Salesforce's shape.
     """
     try:
-        return _read(record, own, now, beside or Beside())
+        return _read(record, own, now, beside)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise Retriable("Salesforce answered with a lead that cannot be read.") from None
 
 
-def _read(record: Record, own: Mapping[str, str], now: datetime, beside: Beside) -> LeadRead:
+def _read(record: Record, own: Mapping[str, str], now: datetime, known: Beside | None) -> LeadRead:
+    beside = known or Beside()
     lead = read_record_id(record["Id"])
     changed_at = words.read_moment(record["SystemModstamp"]) if "SystemModstamp" in record else now
     fields, extra = words.read_fields(record, own)
@@ -65,7 +69,21 @@ def _read(record: Record, own: Mapping[str, str], now: datetime, beside: Beside)
         created_at=words.read_moment(record["CreatedDate"]) if "CreatedDate" in record else None,
     )
     ended = _ended(record, fields, beside, changed_at)
-    return LeadRead(changed_at, change, tuple(_engagements(lead, beside)), ended)
+    made = _made(lead, record, beside) if known is not None and change.created_at is not None else None
+    return LeadRead(changed_at, change, made, tuple(_engagements(lead, beside)), ended)
+
+
+def _made(lead: str, record: Record, beside: Beside) -> LeadChange | None:
+    """The profile as it was when the lead was made: the oldest value of what changed since, the present one of what did not."""
+    first = {str(entry["Field"]): entry.get("OldValue") for entry in reversed(beside.history)}
+    values = {name: first.get(name, record.get(name)) for name in words.PROFILE}
+    values |= {name: first.get(name, record.get(name)) for name in words.MEASURED if name in beside.tracked}
+    fields, _ = words.read_fields(values, {})
+    if not fields:
+        return None
+    created_at = words.read_moment(record["CreatedDate"])
+    key = f"sf:{lead}:made:{to_ms(created_at)}"
+    return LeadChange(key, lead, created_at, ChangeKind.CHANGED, fields=fields, created_at=created_at)
 
 
 def _deal_facts(opportunity: Record | None) -> dict[str, FieldValue]:
@@ -88,7 +106,7 @@ def _ended(
     if words.is_true(record.get("IsConverted")) or fields.get("lead_status") != LOST_STATUS:
         return None
     since: datetime | None = None
-    for entry in reversed(beside.history):
+    for entry in reversed([one for one in beside.history if one.get("Field") == "Status"]):
         if words.STATUSES.get(str(entry.get("NewValue")).strip().lower()) != LOST_STATUS:
             break
         since = words.read_moment(entry["CreatedDate"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from connector.adapters.salesforce import soql
 from connector.adapters.salesforce.calls import SalesforceCalls
+from connector.errors import Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Shape:
         self._lock = threading.Lock()
         self._fields: dict[str, Mapping[str, Mapping[str, Any]]] = {}
         self._statuses: tuple[Status, ...] | None = None
+        self._tracked: frozenset[str] | None = None
 
     def fields(self, thing: str) -> Mapping[str, Mapping[str, Any]]:
         """Name → description of an object's fields, those that our user may read."""
@@ -48,7 +50,20 @@ class Shape:
                 )
             return self._statuses
 
+    def tracked(self) -> frozenset[str]:
+        """The lead fields whose history the org keeps; none when that cannot be seen."""
+        with self._lock:
+            if self._tracked is None:
+                query = "SELECT QualifiedApiName FROM FieldDefinition WHERE EntityDefinition.QualifiedApiName = 'Lead' "
+                query += "AND IsFieldHistoryTracked = TRUE"
+                try:
+                    self._tracked = frozenset(str(one["QualifiedApiName"]) for one in soql.rows(self._calls, query))
+                except (Configuration, KeyError):
+                    self._tracked = frozenset()
+            return self._tracked
+
     def forget(self) -> None:
         with self._lock:
+            self._tracked = None
             self._fields.clear()
             self._statuses = None

@@ -33,6 +33,13 @@ FIELDS: Final[Mapping[str, str]] = {
     "OwnerId": "owner_id",
     "HasOptedOutOfEmail": "email_consent",
 }
+#: What says who a lead is. Where the org tracks no history of such a field, it is taken to have been given when the lead was made.
+PROFILE: Final = (
+    *("FirstName", "LastName", "Email", "Phone", "Title", "Company", "Website"),
+    *("Country", "State", "City", "PostalCode", "Industry", "LeadSource"),
+)
+#: What is often found out later: believed of the beginning only where the org tracks its history.
+MEASURED: Final = ("NumberOfEmployees", "AnnualRevenue")
 #: Fields of ours on leads, tasks and opportunities.
 SCORE, TIER, REASONS = "Leadswitch_Score__c", "Leadswitch_Tier__c", "Leadswitch_Reasons__c"
 ROUTED_BECAUSE, STAGE = "Leadswitch_Routed_Because__c", "Leadswitch_Stage__c"

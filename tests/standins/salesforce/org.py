@@ -12,7 +12,8 @@ from connector.testing import StandingClock
 Record = dict[str, Any]
 PREFIXES = {
     "Lead": "00Q", "Contact": "003", "Account": "001", "Opportunity": "006", "Task": "00T", "Event": "00U", "Note": "002",
-    "User": "005", "Group": "00G", "LeadHistory": "017", "LeadStatus": "01J", "PermissionSet": "0PS", "FieldPermissions": "01k",
+    "User": "005", "Group": "00G", "LeadHistory": "017", "LeadStatus": "01J", "FieldDefinition": "000",
+    "PermissionSet": "0PS", "FieldPermissions": "01k",
     "PermissionSetAssignment": "0Pa", "CustomField": "00N",
 }  # fmt: skip
 STAMPS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp")
@@ -35,6 +36,7 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
     "User": ("Name", "Email", "IsActive", "UserType", "UserRole.Name"),
     "LeadHistory": ("LeadId", "Field", "OldValue", "NewValue"),
     "LeadStatus": ("ApiName", "SortOrder", "IsConverted"),
+    "FieldDefinition": ("QualifiedApiName", "EntityDefinition.QualifiedApiName", "IsFieldHistoryTracked"),
     "PermissionSet": ("Name", "Label"),
     "FieldPermissions": ("ParentId", "SobjectType", "Field", "PermissionsRead", "PermissionsEdit"),
     "PermissionSetAssignment": ("AssigneeId", "PermissionSetId"),
@@ -49,7 +51,9 @@ STATUSES = (
     ("Closed - Not Converted", False),
     ("Closed - Converted", True),
 )
-TRACKED = ("Lead", "Task", "Note", "Opportunity")
+COUNTED = ("Lead", "Task", "Note", "Opportunity")
+#: The lead fields whose history this org keeps.
+HISTORY = ("Status", "Title", "Company", "NumberOfEmployees")
 
 
 class Refused(Exception):
@@ -91,6 +95,9 @@ class Org:
         self.queue = self.insert("Group", {"Name": "Inbound"}, self.user)["Id"]
         for place, (name, converted) in enumerate(STATUSES):
             self.insert("LeadStatus", {"ApiName": name, "SortOrder": place, "IsConverted": converted}, self.user)
+        for name in STANDARD["Lead"]:
+            told = {"QualifiedApiName": name, "EntityDefinition.QualifiedApiName": "Lead", "IsFieldHistoryTracked": name in HISTORY}
+            self.insert("FieldDefinition", told, self.user)
 
     # ---- what the org is made of
     def fields(self, thing: str) -> dict[str, bool] | None:
@@ -142,9 +149,10 @@ class Org:
         if record is None:
             raise Refused("ENTITY_IS_DELETED", "entity is deleted")
         self.check(thing, record, values, by)
-        if thing == "Lead" and "Status" in values and values["Status"] != record["Status"]:
-            entry = {"LeadId": record["Id"], "Field": "Status", "OldValue": record["Status"], "NewValue": values["Status"]}
-            self.insert("LeadHistory", entry, by)
+        for name in HISTORY if thing == "Lead" else ():
+            if name in values and values[name] != record[name]:
+                entry = {"LeadId": record["Id"], "Field": name, "OldValue": record[name], "NewValue": values[name]}
+                self.insert("LeadHistory", entry, by)
         record.update(values)
         if thing == "Task":
             record["IsClosed"] = record["Status"] == "Completed"
@@ -227,7 +235,7 @@ class Org:
         return lead
 
     def _count(self, thing: str, record: Record) -> None:
-        if thing in TRACKED:
+        if thing in COUNTED:
             self.changes += 1
         if thing == "Lead":
             self.on_lead(record)
