@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from allocation.hours import zone_of
-from bots.slack.blocks import paragraphs
+from bots.slack.blocks import paragraphs, section
 from bots.slack.client import Refused, SlackApi
 from bots.slack.text import say
 from connector.errors import Configuration, Fatal, Retriable
@@ -30,7 +30,8 @@ TOO_LATE = "That took longer than Slack lets a form wait. Nothing was changed: p
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who asks, from where. `channel` and `response_url` are empty where Slack gave none."""
+    """Who asks, from where. `channel` and `response_url` are empty where Slack gave none; `message_ts` is the message that was
+    clicked, unless only that person sees it."""
 
     house: House
     api: SlackApi
@@ -38,6 +39,7 @@ class Visit:
     channel: str = ""
     response_url: str = ""
     trigger_id: str = ""
+    message_ts: str = ""
 
     def tell(self, text: str, blocks: Sequence[Any] | None = None, *, shared: bool = False) -> None:
         """Answer: under the response_url, else in the channel. Only the person sees it, unless it is `shared` on purpose.
@@ -95,6 +97,16 @@ class Visit:
             self.tell(text if safe else say(text, 1000))
         except Retriable as error:
             log.warning("slack.answer_lost", why=str(error))
+
+    def settle(self, text: str, metadata: Mapping[str, Any]) -> None:
+        """Put how a request ended (safe mrkdwn) in the place of its buttons, for everybody who was asked. It is decided either way:
+        a message that cannot be edited keeps its buttons, and these say so."""
+        if not self.message_ts:
+            return
+        try:
+            self.api.edit(self.channel, self.message_ts, "This was decided", [section(text)], metadata)
+        except (Fatal, Configuration, Retriable) as error:
+            log.warning("slack.request_not_settled", why=str(error))
 
     def open_form(self, view: Mapping[str, Any]) -> None:
         """Open a modal, or say that it came too late."""

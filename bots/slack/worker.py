@@ -76,6 +76,7 @@ def _of_click(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visi
     if channel is None and _is_home(payload):  # Home has no place for an answer: it goes to the direct conversation
         rep = house.reps.by_slack(user)
         channel = (rep.slack_dm if rep else None) or slack.open_dm(user)
+    container = payload.get("container") or {}
     return Visit(
         house,
         slack,
@@ -83,6 +84,7 @@ def _of_click(house: House, slack: SlackApi, payload: Mapping[str, Any]) -> Visi
         channel=str(channel or ""),
         response_url=str(payload.get("response_url") or ""),
         trigger_id=str(payload.get("trigger_id") or ""),
+        message_ts="" if container.get("is_ephemeral") else str(container.get("message_ts") or ""),
     )
 
 

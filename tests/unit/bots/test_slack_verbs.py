@@ -423,6 +423,42 @@ def ask_for_many(house: House, slack: FakeSlack, clock: StandingClock) -> str:
     return value
 
 
+def pressed(action: str, value: str, ts: str, user: str = "UADMIN") -> dict[str, Any]:
+    """A click on a message that others see, too."""
+    return {**click(action, value, user), "container": {"type": "message", "message_ts": ts, "is_ephemeral": False}}
+
+
+@pytest.mark.parametrize(
+    ("action", "left"),
+    [
+        (names.BULK_APPROVE, "Approved by <@UADMIN>. 12 of 12 leads moved"),
+        (names.BULK_NO, "Declined by <@UADMIN>. Declined. No lead"),
+    ],
+)
+def test_who_was_asked_sees_how_it_ended_and_finds_nothing_to_press(
+    house: House, slack: FakeSlack, clock: StandingClock, lead: int, action: str, left: str
+) -> None:
+    value = ask_for_many(house, slack, clock)
+    ((ts, asked),) = slack.messages.items()
+    handle(house, pressed(action, value, ts, "UBOSS" if action == names.BULK_APPROVE else "UBEN"), slack)
+    assert slack.messages[ts] is asked, "who may not decide it leaves it as it is"
+    slack.answers.clear()
+    handle(house, pressed(action, value, ts), slack)
+    assert left in str(slack.messages[ts].blocks)
+    assert "button" not in str(slack.messages[ts].blocks)
+    assert slack.said
+
+
+def test_a_request_that_somebody_deleted_is_decided_all_the_same(
+    house: House, slack: FakeSlack, clock: StandingClock, lead: int
+) -> None:
+    value = ask_for_many(house, slack, clock)
+    ts = next(iter(slack.messages))
+    slack.messages.clear()
+    handle(house, pressed(names.BULK_APPROVE, value, ts), slack)
+    assert slack.said.startswith("12 of 12 leads moved")
+
+
 def test_a_lead_that_went_on_before_the_approval_stays_where_it_is(
     house: House, slack: FakeSlack, clock: StandingClock, lead: int
 ) -> None:

@@ -8,7 +8,7 @@ from bots.slack.client import NeedsMending, Refused
 from bots.slack.text import say
 from bots.slack.visit import Visit
 from connector import commands
-from connector.commands import Actor
+from connector.commands import Actor, Done
 from connector.storage.bulks import Bulk
 
 
@@ -58,9 +58,17 @@ def _is_posted(visit: Visit, channel: str, bulk: Bulk) -> bool:
 
 def approve(visit: Visit, actor: Actor, value: str) -> None:
     """A second person agrees."""
-    visit.report(commands.approve_bulk(visit.house, names.lead_id(value) or 0, actor).text)
+    _decided(visit, value, commands.approve_bulk(visit.house, names.lead_id(value) or 0, actor), "Approved")
 
 
 def decline(visit: Visit, actor: Actor, value: str) -> None:
     """Nothing moves."""
-    visit.report(commands.decline_bulk(visit.house, names.lead_id(value) or 0, actor).text)
+    _decided(visit, value, commands.decline_bulk(visit.house, names.lead_id(value) or 0, actor), "Declined")
+
+
+def _decided(visit: Visit, value: str, done: Done, word: str) -> None:
+    """Say how it ended, in the place of the buttons too."""
+    visit.report(done.text)
+    if done.ok:
+        metadata = {"event_type": names.REQUEST_EVENT, "event_payload": {"bulk_id": names.lead_id(value) or 0}}
+        visit.settle(f"{word} by <@{visit.user}>. {say(done.text, 300)}", metadata)

@@ -64,12 +64,20 @@ def approve(visit: Visit, actor: Actor, value: str) -> None:
     if not actor.may(Role.ADMIN):
         visit.tell(access.ADMINS_ONLY)
         return
-    visit.report(commands.link_rep(visit.house, rep_id, user, actor).text)
+    done = commands.link_rep(visit.house, rep_id, user, actor)
+    visit.report(done.text)
+    if done.ok:
+        visit.settle(say(done.text, 300), {"event_type": names.REQUEST_EVENT, "event_payload": {"rep_id": rep_id}})
 
 
 def decline(visit: Visit, actor: Actor, value: str) -> None:
     """An admin does not: nothing changes."""
-    visit.tell("Declined. Nobody was linked." if actor.may(Role.ADMIN) else access.ADMINS_ONLY)
+    if not actor.may(Role.ADMIN):
+        visit.tell(access.ADMINS_ONLY)
+        return
+    visit.tell("Declined. Nobody was linked.")
+    rep_id = value.partition("/")[0]
+    visit.settle("Declined: nobody was linked.", {"event_type": names.REQUEST_EVENT, "event_payload": {"rep_id": rep_id}})
 
 
 def _unlinked(visit: Visit) -> list[StoredRep]:
