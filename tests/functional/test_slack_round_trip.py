@@ -18,14 +18,17 @@ import pytest
 import uvicorn
 
 from bots.slack import names
+from bots.slack.cards import ERASED
 from bots.slack.notifier import register
 from connector import testing
 from connector.actors import handle_command
 from connector.bootstrap import House
 from connector.clock import SystemClock
 from connector.pipeline.deliver import HANDLERS, deliver
+from connector.pipeline.ownership import refresh_cards
 from connector.sandbox.world.team import team
 from connector.testing import RecordingBell
+from leads.enums import EffectKind
 from leads.records import RepRecord
 from tests.unit.bots.slack_fakes import add_lead
 
@@ -141,6 +144,11 @@ class Desk:
         view: dict[str, Any] = self.workspace.get("/sandbox/state", params={"user": user}).json()["view"]
         return view
 
+    def thread(self, user: str) -> str:
+        """What is told in the threads of a person's direct conversation."""
+        replies = [message for message in self.messages() if message["channel"] == "D" + user[1:] and message.get("thread_ts")]
+        return json.dumps([message["blocks"] for message in replies], ensure_ascii=False)
+
     def card(self, user: str) -> dict[str, Any]:
         """The one card in a person's direct conversation."""
         (found,) = [message for message in self.messages() if message["channel"] == "D" + user[1:]]
@@ -238,3 +246,22 @@ def test_a_click_while_no_worker_runs_is_kept_and_its_form_asks_to_press_again(d
     assert "Jane Doe is yours." in texts
     assert any("please press again" in text for text in texts)
     assert desk.form(REP.slack_id) is None
+
+
+def test_what_an_erased_person_did_is_taken_out_of_the_thread_too(desk: Desk, lead: int) -> None:
+    house = desk.house
+    desk.send()
+    desk.press(REP.slack_id, desk.card(REP.slack_id), names.ACCEPT)
+    desk.work()
+    with house.db.transaction():  # the thread gathers for a minute
+        house.effects.move(EffectKind.SLACK_THREAD, f"thread:{lead}:dm:1", house.clock.now())
+    desk.send()
+    assert "Accepted by" in desk.thread(REP.slack_id)
+    with house.db.transaction():
+        house.leads.erase(lead)
+        refresh_cards(house, lead)
+    desk.send()
+    assert ERASED in desk.thread(REP.slack_id)
+    assert "Accepted by" not in desk.thread(REP.slack_id)
+    assert "Jane" not in json.dumps(desk.messages())
+    assert house.deadletters.count() == 0
