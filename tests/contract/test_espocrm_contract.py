@@ -203,6 +203,26 @@ def test_backfill_is_not_shifted_by_what_is_deleted_meanwhile(bench: Bench) -> N
     assert [change.external_id for page in client.backfill(first.cursor) for change in page.leads] == leads[5:]
 
 
+def test_backfill_tells_what_was_done_when(bench: Bench) -> None:
+    one, owner, insert = bench.crm.make_lead(), bench.crm.owners[0], bench.crm.records.insert
+    parent = {"parentType": "Lead", "parentId": one}
+    insert("Meeting", {**parent, "status": "Held", "dateStart": "2026-11-18 09:00:00"}, owner)
+    insert("Meeting", {**parent, "status": "Planned", "dateStart": "2026-11-30 09:00:00"}, owner)
+    insert("Call", {**parent, "status": "Not Held", "dateStart": "2026-11-17 09:00:00"}, owner)
+    (page,) = bench.client.backfill()
+    kinds = [act.kind.value for act in page.engagements]
+    assert kinds == ["meeting_booked", "meeting_attended", "meeting_booked", "call_missed"]
+    assert page.engagements[1].occurred_at == datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
+    assert {act.external_id for act in page.engagements} == {one}
+
+
+def test_backfill_without_the_right_to_see_meetings(bench: Bench) -> None:
+    bench.crm.make_lead()
+    bench.crm.api.rights["Meeting"] = {}
+    (page,) = bench.client.backfill()
+    assert len(page.leads) == 1
+
+
 def test_equal_seconds_in_changed_since(bench: Bench) -> None:
     leads = {bench.crm.make_lead() for _ in range(23)}
     bench.clock.move(1)

@@ -22,7 +22,7 @@ from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, S
 from connector.ports import ClientContext, DealWrite, Delivery, LeadWrite, NoteWrite, TaskWrite, Written
 from connector.settings import ConnectionSettings
 from connector.testing import StandingClock
-from leads.enums import Outcome, Tier
+from leads.enums import EngagementKind, Outcome, Tier
 from leads.records import LeadChange
 from tests.contract.prism import Prism, serve_prism
 from tests.standins import serve
@@ -194,6 +194,37 @@ def test_a_long_transaction_appears_behind_what_was_read(bench: Bench) -> None:
     assert [page for page in client.changed_since(START - timedelta(hours=1)) if page.leads] == []
     bench.clock.move(62)
     assert sum(len(page.leads) for page in client.changed_since(START - timedelta(hours=1))) == 1
+
+
+def test_backfill_tells_what_was_done_when(bench: Bench) -> None:
+    one, tables = bench.crm.make_lead(), bench.crm.tables
+    said = {"model": "crm.lead", "res_id": int(one), "date": START - timedelta(days=2), "body": "<p>How much?</p>"}
+    tables.insert("mail.message", {**said, "message_type": "email"}, 1)
+    tables.insert("mail.message", {**said, "message_type": "notification"}, 1)
+    tables.insert("calendar.event", {"opportunity_id": int(one), "name": "Demo"}, 1)
+    (page,) = bench.client.backfill()
+    mail, meeting = page.engagements
+    assert (mail.kind, mail.occurred_at, mail.text) == (EngagementKind.EMAIL_REPLIED, START - timedelta(days=2), "How much?")
+    assert (meeting.kind, meeting.external_id) == (EngagementKind.MEETING_BOOKED, one)
+    (again,) = bench.client.backfill()
+    assert again.engagements == page.engagements, "the same keys"
+
+
+def test_leads_are_read_without_what_the_user_may_not_see(bench: Bench) -> None:
+    bench.crm.make_lead()
+    del bench.crm.tables.rows["calendar.event"]
+    bench.crm.tables.fields = _refuse(bench.crm.tables.fields, "calendar.event")  # type: ignore[method-assign]
+    (page,) = bench.client.backfill()
+    assert len(page.leads) == 1
+
+
+def _refuse(fields: Any, model: str) -> Any:
+    def look(asked: str) -> Any:
+        if asked == model:
+            raise OdooError("odoo.exceptions.AccessError", 403, "You are not allowed to access 'Calendar Event'")
+        return fields(asked)
+
+    return look
 
 
 def test_lost_is_an_archived_lead(bench: Bench) -> None:

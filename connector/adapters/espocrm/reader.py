@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from connector.adapters.espocrm import words
+from connector.adapters.espocrm.acts import Acts
 from connector.adapters.espocrm.calls import EspoCalls, term
 from connector.adapters.espocrm.words import Names
 from connector.clock import Clock, to_ms
@@ -51,6 +52,7 @@ class LeadReader:
         self._live, self._calls, self._names, self._extra = live, background, names, tuple(extra)
         self._clock, self._lag = clock, timedelta(seconds=lag_s)
         self._attributes = (*words.FIELDS, *words.ALSO_READ, names.stage, *extra)
+        self._acts = Acts(background)
         self._without_deals = False
 
     def by_ids(self, ids: Sequence[str]) -> list[LeadChange]:
@@ -66,7 +68,7 @@ class LeadReader:
             where = [term("greaterThan", "id", cursor)] if cursor else []
             rows, total = self._calls.list(words.LEAD, where, self._attributes, total=first)
             cursor = str(rows[-1]["id"]) if len(rows) == size else None
-            yield self._page(rows, cursor, total)
+            yield self._page(rows, cursor, total, with_acts=True)
             first = False
             if cursor is None:
                 return
@@ -135,11 +137,11 @@ class LeadReader:
                 return
             offset += size
 
-    def _page(self, rows: Sequence[Record], cursor: str | None, total: int | None = None) -> BackfillPage:
+    def _page(self, rows: Sequence[Record], cursor: str | None, total: int | None = None, with_acts: bool = False) -> BackfillPage:
         found = self._open(self._calls, rows)
         return BackfillPage(
             leads=[one.now for one in found],
-            engagements=[],
+            engagements=self._acts.of_leads([str(row["id"]) for row in rows]) if with_acts else [],
             outcomes={one.now.external_id: one.ended for one in found if one.ended},
             cursor=cursor,
             total=total,

@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from connector.adapters.odoo import words
+from connector.adapters.odoo.acts import Acts
 from connector.adapters.odoo.calls import OdooCalls
 from connector.adapters.odoo.stages import Stages
 from connector.clock import Clock, from_ms, to_ms
-from connector.errors import LeadswitchError, Retriable
+from connector.errors import Retriable
 from connector.ports import BackfillPage
-from leads.enums import ChangeKind, EngagementKind, Outcome
-from leads.records import EngagementEvent, FieldValue, LeadChange
+from leads.enums import ChangeKind, Outcome
+from leads.records import FieldValue, LeadChange
 
 PAGE: Final = 100
 SECOND: Final = timedelta(seconds=1)
@@ -42,6 +43,7 @@ class LeadReader:
     def __init__(self, live: OdooCalls, background: OdooCalls, stages: Stages, clock: Clock, lag_s: float) -> None:
         self._live, self._calls, self._stages = live, background, stages
         self._clock, self._lag = clock, timedelta(seconds=lag_s)
+        self._acts = Acts(background)
         self._tags: dict[int, str] = {}
 
     def by_ids(self, ids: Sequence[str]) -> list[LeadChange]:
@@ -108,7 +110,7 @@ class LeadReader:
         found = self._open(rows)
         return BackfillPage(
             leads=[one.now for one in found],
-            engagements=self._replies([row["id"] for row in rows]) if with_acts else [],
+            engagements=self._acts.of_leads([row["id"] for row in rows]) if with_acts else [],
             outcomes={one.now.external_id: one.ended for one in found if one.ended},
             cursor=cursor,
         )
@@ -156,29 +158,6 @@ class LeadReader:
         if unknown := sorted(met - set(self._tags)):
             for row in self._calls.search_read("crm.tag", [["id", "in", unknown]], ["name"]):
                 self._tags[row["id"]] = str(row.get("name") or "")
-
-    def _replies(self, leads: Sequence[int]) -> list[EngagementEvent]:
-        """The e-mails that came in on these leads. Who may not read messages has none."""
-        if not leads:
-            return []
-        domain = [["model", "=", words.LEAD], ["res_id", "in", list(leads)], ["message_type", "=", "email"]]
-        try:
-            rows = self._calls.search_read("mail.message", domain, ["res_id", "date", "body"])
-        except Retriable:
-            raise
-        except LeadswitchError:
-            return []
-        return [
-            EngagementEvent(
-                event_key=f"odoo:message:{row['id']}",
-                kind=EngagementKind.EMAIL_REPLIED,
-                occurred_at=moment,
-                external_id=str(row["res_id"]),
-                text=words.read_html(row.get("body")),
-            )
-            for row in rows
-            if (moment := words.read_datetime(row.get("date")))
-        ]
 
 
 def _changed_at(row: Mapping[str, Any]) -> datetime:

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from connector.ports import DealWrite, LeadWrite, NoteWrite, TaskWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 from tests.standins import Knobs, Notice, Seen, SeenTask, lose_answers
@@ -56,7 +55,6 @@ class EspoStandIn:
 
     adapter = "espocrm"
     unknown_owner = "66a00000000none00"
-    writes = frozenset({LeadWrite, TaskWrite, NoteWrite, DealWrite})
 
     def __init__(self, clock: StandingClock, bare: bool = False) -> None:
         self.clock, self.knobs = clock, Knobs()

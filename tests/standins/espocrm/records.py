@@ -26,6 +26,8 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "name", "status", "priority", "dateEnd", "description", "parentType", "parentId", "assignedUserId",
     ),
     "Note": ("type", "post", "parentType", "parentId"),
+    "Meeting": ("status", "dateStart", "parentType", "parentId"),
+    "Call": ("status", "dateStart", "parentType", "parentId"),
     "User": ("name", "userName", "emailAddress", "isActive", "type", "defaultTeamName"),
     "Webhook": ("event", "url", "isActive", "skipOwn"),
 }  # fmt: skip

@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from connector.ports import DealWrite, LeadWrite, NoteWrite, TaskWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 from tests.standins import Knobs, Notice, Seen, SeenTask, lose_answers
@@ -42,7 +41,6 @@ class OdooStandIn:
 
     adapter = "odoo"
     unknown_owner = "999999"
-    writes = frozenset({LeadWrite, TaskWrite, NoteWrite, DealWrite})
 
     def __init__(self, clock: StandingClock, versions: frozenset[str] = frozenset({"json2", "jsonrpc"})) -> None:
         self.clock, self.knobs = clock, Knobs()

@@ -60,6 +60,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "active": "boolean",
     },
     "mail.message": {"model": "char", "res_id": "integer", "body": "html", "date": "datetime", "message_type": "char"},
+    "calendar.event": {"opportunity_id": "crm.lead", "name": "char"},
     "ir.model": {"model": "char", "name": "char"},
     "ir.model.fields": {"model_id": "ir.model", "model": "char", "name": "char", "field_description": "char", "ttype": "char",
                         "state": "char"},
