@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import Scope
 
-from connector.ports import DealWrite, LeadWrite, NoteWrite, TaskWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 from tests.standins import Knobs, Notice, Seen, SeenTask, lose_answers
@@ -30,7 +29,6 @@ class PipedriveStandIn:
     adapter = "pipedrive"
     unknown_owner = "777"
     owners: Sequence[str] = tuple(str(one) for one in REPS)
-    writes = frozenset({LeadWrite, TaskWrite, NoteWrite, DealWrite})
 
     def __init__(self, clock: StandingClock) -> None:
         self.clock, self.knobs = clock, Knobs()

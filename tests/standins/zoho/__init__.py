@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import SecretStr
 from starlette.types import Scope
 
-from connector.ports import DealWrite, LeadWrite, NoteWrite, TaskWrite
 from connector.testing import StandingClock
 from leads.records import FieldValue
 from tests.standins import Knobs, Notice, Seen, SeenTask, lose_answers
@@ -40,7 +39,6 @@ class ZohoStandIn:
     adapter = "zoho"
     unknown_owner = "5725767000000999999"
     owners: Sequence[str] = REPS
-    writes = frozenset({LeadWrite, TaskWrite, NoteWrite, DealWrite})
 
     def __init__(self, clock: StandingClock) -> None:
         self.clock, self.knobs = clock, Knobs()
