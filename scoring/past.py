@@ -73,8 +73,11 @@ class Past:
         return self._part(slice(None, place), self.starts[:cut]), self._part(slice(place, None), later)
 
     def _split_anywhere(self) -> tuple[Past, Past]:
-        leads = np.array(number_leads(self.starts, len(self.labels)))
-        aside = np.array([group_of(self.histories[start]) % ASIDE_PARTS == 0 for start in self.starts])[leads]
+        leads = np.array(number_leads(self.starts, len(self.labels)), dtype=np.int64)
+        # Salted, so that the older part can be split again: the same leads would be set aside, and none of them is left.
+        salt = len(self.starts)
+        groups = [group_of(self.histories[start], salt) % ASIDE_PARTS for start in self.starts]
+        aside = (np.array(groups, dtype=np.int64) == 0)[leads]
         return self.take(np.flatnonzero(~aside)), self.take(np.flatnonzero(aside))
 
     def take(self, places: NDArray[np.int64]) -> Past:
@@ -144,9 +147,9 @@ def _lead(history: LeadHistory) -> tuple[datetime, int]:
     return history.created_at, history.lead_id
 
 
-def group_of(history: LeadHistory) -> int:
-    """Equal for leads whose columns are all equal, so that they stay on one side of a split."""
-    return crc32(repr((sorted(history.facts.items()), sorted(history.extra.items()))).encode())
+def group_of(history: LeadHistory, salt: int = 0) -> int:
+    """Equal for leads whose columns are all equal, so that they stay on one side of a split; another split has another salt."""
+    return crc32(repr((salt, sorted(history.facts.items()), sorted(history.extra.items()))).encode())
 
 
 def check_labels(ends: FloatArray, min_labels: int) -> None:
@@ -163,7 +166,9 @@ def check_stretches(past: Past, ordered: bool = True) -> None:
     """Whether both outcomes occur in each part that training splits off. Raises NotEnough."""
     older, holdout = past.split(ordered)
     for stretch, name in zip((*older.split(ordered), holdout), ("oldest", "middle", "newest"), strict=True):
-        share = stretch.labels.mean() if len(stretch.labels) else 0.0
+        if not len(stretch.labels):
+            raise NotEnough("The leads differ in nothing that can be learned from: rows are alike, or columns are empty.")
+        share = stretch.labels.mean()
         if share in (0.0, 1.0):
             ending = "won" if share else "lost"
             raise NotEnough(
