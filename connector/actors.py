@@ -16,6 +16,7 @@ from connector.bootstrap import House
 from connector.errors import Fatal, LeadswitchError, Retriable, Skippable
 from connector.pipeline import look_alikes
 from connector.pipeline.deliver import deliver
+from connector.pipeline.enrich import enrich
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
 from connector.pipeline.rationale import write_rationale
@@ -25,7 +26,7 @@ from connector.pipeline.upkeep import keep_up
 from connector.pipeline.waiting import allocate_in_turn
 from connector.playbooks.runs import sweep_playbooks
 from connector.playbooks.senders import register
-from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, PLAYBOOKS, RECONCILE, SCORE, SLOW, notify_queue
+from connector.queue import ALLOCATE, COMMAND, ENRICH, FIRST, NEW, PLAYBOOKS, RECONCILE, SCORE, SLOW, notify_queue
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
     actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
     actor("upkeep", SLOW, lambda _: keep_up(house), max_retries=0)
+    actor("enrich", ENRICH, _of_lead(house, enrich), max_retries=0)
     actor("reconcile", RECONCILE, lambda name: reconcile_in_turn(house, name), max_retries=0)
     actor("playbooks", PLAYBOOKS, lambda _: sweep_playbooks(house), max_retries=0)
     actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)

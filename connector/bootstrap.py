@@ -37,6 +37,7 @@ from connector.storage.deadletters import DeadLetters
 from connector.storage.decisions import Decisions
 from connector.storage.echoes import Echoes
 from connector.storage.effects import Effects
+from connector.storage.enrichments import Enrichments
 from connector.storage.events import Events
 from connector.storage.feedback import FeedbackRows
 from connector.storage.histories import Histories
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     import openai
 
     from connector.appraise import Appraiser
+    from connector.enrichment import Enricher
 
 
 @dataclass
@@ -93,6 +95,7 @@ class House:
         self.signals = Signals(db, vault)
         self.namesakes = Namesakes(db, vault)
         self.accounts = Accounts(db, vault)
+        self.enrichments = Enrichments(db, vault, clock)
         self.newcomers = Newcomers(db, vault, clock)
         self.histories = Histories(db, vault, self.signals)
         self.scores = Scores(db, vault)
@@ -137,6 +140,13 @@ class House:
         from connector.appraise import Appraiser
 
         return Appraiser(self)
+
+    @cached_property
+    def enricher(self) -> Enricher:
+        """The outside service that knows more of people, if one is set up. Raises `Configuration` for wrong settings."""
+        from connector.enrichment import HttpEnricher
+
+        return HttpEnricher(self.settings.enrichment, self.clock, self.budget)
 
     @cached_property
     def redis(self) -> redis.Redis:

@@ -60,6 +60,7 @@ def _house(house: House) -> Iterator[CheckResult]:
     yield _guarded("policy", lambda: _policy(house, database.ok), "")
     for name in house.settings.connections:
         yield from examine_connection(house, name)
+    yield _guarded("enrichment", lambda: _enrichment(house, database.ok), "Mend [enrichment]; see docs/configuration.md.")
     yield from _slack(house)
     yield _llm(house.settings)
 
@@ -247,6 +248,17 @@ def _reconciled(house: House, connection: str) -> CheckResult:
         mend = f"leadswitch connections test {connection}"
         return CheckResult(name, False, f"failed {minutes:.0f} minutes ago: {told['error']}", mend)
     return CheckResult(name, True, f"{minutes:.0f} minutes ago; {told['recovered_ever']} leads recovered so far")
+
+
+def _enrichment(house: House, counted: bool) -> CheckResult:
+    """Whether the service that knows more of people can be asked, and how it has answered."""
+    if not house.settings.enrichment.url:
+        return CheckResult("enrichment", True, "not configured: leads are scored by what they and the CRM say")
+    house.enricher  # noqa: B018 - raises for wrong settings
+    counts = house.enrichments.counts() if counted else {}
+    asked = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nobody asked about yet"
+    failed, done = counts.get("failed", 0), counts.get("done", 0) + counts.get("unknown", 0)
+    return CheckResult("enrichment", failed <= done, asked, "See the log for why the service refuses; mend [enrichment].")
 
 
 def _slack(house: House) -> Iterator[CheckResult]:

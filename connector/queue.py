@@ -26,6 +26,8 @@ FIRST = "lead.score.first"
 PLAYBOOKS = "lead.playbooks"
 #: Asking CRMs for what no webhook told, apart from all that somebody waits for.
 RECONCILE = "lead.reconcile"
+#: Asking an outside service about new leads: it may be slow, and nothing else waits for it.
+ENRICH = "lead.enrich"
 #: The destination of e-mails.
 SMTP = "smtp"
 NAMESPACE = "leadswitch"
@@ -90,9 +92,9 @@ class Doorbell:
         for inbox_id in inbox_ids:
             self._ring(COMMAND, "handle_command", [inbox_id])
 
-    def ring_score(self, lead_id: int, *, first: bool = False) -> None:
+    def ring_score(self, lead_id: int, *, first: bool = False, delay_s: float = 0.0) -> None:
         """A lead may have another score; `first`: it has none yet."""
-        self._ring(*((FIRST, "evaluate_first") if first else (SCORE, "evaluate")), lead_id)
+        self._ring(*((FIRST, "evaluate_first") if first else (SCORE, "evaluate")), lead_id, delay_s=delay_s)
 
     def ring_allocate(self, lead_id: int) -> None:
         self._ring(ALLOCATE, "allocate", lead_id)
@@ -104,6 +106,10 @@ class Doorbell:
     def ring_slow(self, job: str, reference: int) -> None:
         """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes", "upkeep"."""
         self._ring(SLOW, job, reference)
+
+    def ring_enrich(self, lead_id: int) -> None:
+        """An outside service is to be asked about a new lead."""
+        self._ring(ENRICH, "enrich", lead_id)
 
     def ring_reconcile(self, connection: str) -> None:
         """A CRM is to be asked for what no webhook told us."""

@@ -45,6 +45,7 @@ class Chore:
 def chores(house: House) -> list[Chore]:
     """All of them, soonest first."""
     from connector.feeds import FeedReader
+    from connector.pipeline.enrich import forget_enriched
     from connector.pipeline.homes import HomeWatch
     from connector.pipeline.leaderboard import ask_leaderboard
     from connector.pipeline.leavers import release_leads
@@ -67,6 +68,7 @@ def chores(house: House) -> list[Chore]:
         Chore("old scores", 600.0, lambda: forget_old_scores(house)),
         Chore("upkeep", 3600.0, lambda: house.queue.ring_slow("upkeep", 0)),
         Chore("reconcile", 30.0, lambda: ring_due(house)),
+        Chore("enriched", 3600.0, lambda: forget_enriched(house)),
         Chore("refresh", 600.0, lambda: ring_refresh(house)),
         Chore("leavers", 15.0, lambda: release_leads(house)),
     ]

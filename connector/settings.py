@@ -136,6 +136,18 @@ class ScoringSettings(Section):
     keep_scores_days: int = Field(default=180, ge=0)  # older ones go, but for those that stand or were decided on; 0: never
 
 
+class EnrichmentSettings(Section):
+    url: str = ""  # empty: nobody is asked; {email} and {domain} stand for the person's
+    shape: Literal["clearbit", "zoominfo", "mapped"] = "clearbit"
+    token: SecretStr | None = None
+    fields: Mapping[str, str] = Field(default_factory=dict)  # shape "mapped": our field → path in the answer
+    hold_s: float = Field(default=10.0, ge=0, le=600)  # so long the first score of a new lead waits at most
+    cache_days: float = Field(default=30.0, ge=0)
+    per_minute: int = Field(default=60, ge=1)
+    companies_only: bool = True  # do not ask about free-mail addresses
+    trust_private_host: bool = False
+
+
 class AccountSettings(Section):
     tie_breakers: tuple[TieBreaker, ...] = TIE_BREAKERS  # of several companies that fit a lead equally well
 
@@ -177,6 +189,7 @@ class Settings(Section):
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict)
     scoring: ScoringSettings = ScoringSettings()
     accounts: AccountSettings = AccountSettings()
+    enrichment: EnrichmentSettings = EnrichmentSettings()
     write_back: WriteBackSettings = WriteBackSettings()
     limits: LimitSettings = LimitSettings()
     worker_threads: int = 2

@@ -77,11 +77,13 @@ def house(folder: Path, *, database_url: str | None = None, clock: StandingClock
 def run_bells(built: House) -> int:
     """Carry out everything that was rung for, and what that rings for, until it is quiet; returns how many bells."""
     from connector.pipeline.deliver import deliver
+    from connector.pipeline.enrich import enrich
     from connector.pipeline.evaluate import evaluate
     from connector.pipeline.ingest import ingest
     from connector.pipeline.waiting import allocate_in_turn
 
     jobs: Mapping[str, Any] = {"ingest": ingest, "evaluate": evaluate, "evaluate_first": evaluate, "allocate": allocate_in_turn}
+    jobs = {**jobs, "enrich": enrich}
     bell = cast(RecordingBell, built.queue)
     count = 0
     while bell.rung:

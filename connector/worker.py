@@ -16,7 +16,20 @@ from dramatiq import Worker
 from connector.actors import declare, load
 from connector.bootstrap import House, open_house
 from connector.logs import set_up_logs
-from connector.queue import ALLOCATE, COMMAND, FIRST, NEW, NOTIFY, PLAYBOOKS, RECONCILE, SCORE, SLOW, make_broker, notify_queue
+from connector.queue import (
+    ALLOCATE,
+    COMMAND,
+    ENRICH,
+    FIRST,
+    NEW,
+    NOTIFY,
+    PLAYBOOKS,
+    RECONCILE,
+    SCORE,
+    SLOW,
+    make_broker,
+    notify_queue,
+)
 from connector.settings import Settings, read_settings
 
 log = structlog.get_logger(__name__)
@@ -37,6 +50,8 @@ def groups(house: House) -> Mapping[str, tuple[frozenset[str], int, int]]:
         "playbooks": (frozenset({PLAYBOOKS}), 1, PATIENT_MS),
         "reconcile": (frozenset({RECONCILE}), 1, PATIENT_MS),
     }
+    if house.settings.enrichment.url:
+        found["enrich"] = (frozenset({ENRICH}), 2, WAITED_FOR_MS)
     for connection in house.crm_connections():
         found[f"crm {connection}"] = (frozenset({notify_queue(connection)}), 1, PATIENT_MS)
     for outlet in house.outlets():

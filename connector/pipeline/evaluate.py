@@ -24,6 +24,8 @@ def evaluate(house: House, lead_id: int) -> Score | None:
         if lead.allocated_version < lead.scored_version:
             house.queue.ring_allocate(lead.lead_id)
         return None
+    if lead.scored_version == 0 and house.settings.enrichment.url and house.enrichments.holds(lead.lead_id):
+        return None  # it waits for what is known of it elsewhere; a bell rings when the hold is over
     history = house.histories.at(lead.lead_id, house.clock.now())
     if history is None:
         return None

@@ -17,6 +17,7 @@ from connector.bootstrap import House
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
 from connector.pipeline import contacts, noise, ownership
 from connector.pipeline.consent import PURPOSE
+from connector.pipeline.enrich import score_first
 from connector.pipeline.identity import join_near, near_tokens
 from connector.pipeline.normalise import KEY_LENGTH, normalise, normalise_act, normalise_name
 from connector.pipeline.sla import note_return
@@ -128,9 +129,11 @@ def work_off(house: House, stored: StoredDelivery, *, apart: bool = False) -> se
         house.events.settle(stored.connection, ended)
         unknown = sum(seen.state == "unknown" for seen in ended.values())
         house.inbox.finish(stored.id, "unknown" if unknown else "done")
-        for lead_id in batch.touched:
-            first = lead_id in batch.made
-            house.db.after_commit(lambda lead_id=lead_id, first=first: house.queue.ring_score(lead_id, first=first))  # type: ignore[misc]
+        for lead_id in sorted(batch.touched):
+            if lead_id in batch.made:
+                score_first(house, lead_id)
+            else:
+                house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
     log.info("delivery ingested", events=len(events), fresh=len(taken), lead_ids=sorted(batch.touched), unknown=unknown)
     return batch.touched
 

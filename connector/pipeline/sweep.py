@@ -25,7 +25,7 @@ class Sweeper:
         house = self._house
         now = house.clock.now()
         self._rung = {key: at for key, at in self._rung.items() if now.timestamp() - at < PAUSE_S}
-        rung = {"inbox": self._inbox(), "score": 0, "allocate": 0, "deliver": 0, "playbooks": 0}
+        rung = {"inbox": self._inbox(), "score": 0, "allocate": 0, "deliver": 0, "playbooks": 0, "enrich": 0}
         older = now - timedelta(seconds=MISSED_S)
         for lead_id in self._due("score", house.leads.unfinished("score", older, self._limit("score"))):
             house.queue.ring_score(int(lead_id))
@@ -33,6 +33,10 @@ class Sweeper:
         for lead_id in self._due("allocate", house.leads.unfinished("allocate", older, self._limit("allocate"))):
             house.queue.ring_allocate(int(lead_id))
             rung["allocate"] += 1
+        if house.settings.enrichment.url:
+            for lead_id in self._due("enrich", house.enrichments.due(now - timedelta(seconds=MISSED_S), self._limit("enrich"))):
+                house.queue.ring_enrich(int(lead_id))
+                rung["enrich"] += 1
         for destination in {"slack", *house.crm_connections(), *house.outlets()} & set(house.effects.due_destinations()):
             house.queue.ring_deliver(destination)
             rung["deliver"] += 1

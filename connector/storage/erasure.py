@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from connector.storage.models import Decision as DecisionRow
 from connector.storage.models import Engagement as EngagementRow
+from connector.storage.models import Enriched as EnrichedRow
+from connector.storage.models import Enrichment as EnrichmentRow
 from connector.storage.models import Feedback as FeedbackRow
 from connector.storage.models import Identity, NearName
 from connector.storage.models import Lead as LeadRow
@@ -25,7 +27,8 @@ def erase(lead_id: int) -> list[str]:
     # what a score was made of tells of the person too; that there was one, and how it moved the lead, may be known
     made_of = {ScoreRow.features: dict[str, str](), ScoreRow.contributions: dict[str, str](), ScoreRow.reasons: list[str]()}
     ScoreRow.update({**made_of, ScoreRow.rationale: None, ScoreRow.sealed: None}).where(ScoreRow.lead_id.in_(records)).execute()
-    for table in (Identity, NearName, EngagementRow, ChangeRow, PastLookRow, LookRow):
+    EnrichedRow.delete().where(EnrichedRow.token.in_([token for kind, token in named if kind == "email"])).execute()
+    for table in (Identity, NearName, EngagementRow, ChangeRow, PastLookRow, LookRow, EnrichmentRow):
         table.delete().where(table.lead_id.in_(records)).execute()
     over = {RunRow.state: "stopped", RunRow.ended_as: "erased", RunRow.due_at: None}
     RunRow.update(over).where(RunRow.lead_id.in_(records) & (RunRow.state == "running")).execute()

@@ -132,6 +132,27 @@ class Account(Table):
         indexes = ((("connection", "external_id"), True),)
 
 
+class Enrichment(Table):
+    """A lead that waits, or waited, to be enriched."""
+
+    lead_id = IntegerField(unique=True)
+    state = CharField(max_length=8)  # pending, done, unknown, failed
+    asked_at = MomentField()
+    hold_until = MomentField()  # so long its first score waits
+    due_at = MomentField()
+    tries = IntegerField(default=0)
+    done_at = MomentField(null=True)
+    error = TextField(null=True)
+
+
+class Enriched(Table):
+    """What an outside service said of an address, for a while."""
+
+    token = CharField(max_length=32, unique=True)
+    sealed = SealedField()  # under the ring
+    at = MomentField(index=True)
+
+
 class AccountName(Table):
     """A keyed token of a company's domain or name."""
 
@@ -604,6 +625,8 @@ TABLES: tuple[type[Table], ...] = (
     NearName,
     Account,
     AccountName,
+    Enrichment,
+    Enriched,
     LeadChange,
     Engagement,
     FeedSignal,
