@@ -46,8 +46,8 @@ def pool(leads: Sequence[LeadSummary], more: int, may_claim: bool) -> list[Block
     return [*blocks, context(f"and {more} more")] if more else blocks
 
 
-def queue(name: str, cards: Sequence[CardState], more: int) -> list[Block]:
-    """A rep's open leads, the most urgent first."""
+def queue(name: str, cards: Sequence[CardState], more: int, looked: str = "") -> list[Block]:
+    """A rep's open leads, the most urgent first. `looked` says among which these were looked for, if not among all."""
     count = len(cards) + more
     blocks = [header(f"{count} open {'lead' if count == 1 else 'leads'}"), context(say(name, 150) or "?")]
     for card in cards[:LISTED]:
@@ -57,7 +57,7 @@ def queue(name: str, cards: Sequence[CardState], more: int) -> list[Block]:
         put_off = f" · snoozed until {when(card.snoozed_until)}" if card.snoozed_until else ""
         line = f"*{tier_name(card.tier)} {score}* · {say(card.name, 150)}{place}\n{card.state}{due}{put_off}"
         blocks.append(section(line, button("Show", names.SHOW, str(card.lead_id))))
-    return [*blocks, context(f"and {more} more")] if more else blocks
+    return [*blocks, context(f"and {more} more{looked}")] if more else blocks
 
 
 def errors_line(errors: Errors) -> str:

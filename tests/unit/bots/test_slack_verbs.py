@@ -11,11 +11,11 @@ import pytest
 from bots.slack import names
 from bots.slack.client import NeedsMending, Refused
 from bots.slack.grammar import HELP, VERBS
-from bots.slack.listeners.commands import leads
+from bots.slack.listeners.commands import leads, lists
 from bots.slack.worker import handle
 from connector import commands
 from connector.bootstrap import House
-from connector.commands import search
+from connector.commands import bulks, search
 from connector.commands.policies import publish_policy
 from connector.errors import Retriable
 from connector.pipeline.identity import near_tokens
@@ -199,6 +199,22 @@ def test_caps_are_shown_to_reps_and_set_by_managers(house: House, slack: FakeSla
 
 
 # -- lists
+
+
+def test_a_queue_and_a_bulk_say_when_they_do_not_hold_all(
+    house: House, slack: FakeSlack, clock: StandingClock, lead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "LOOKED_AT", 1)
+    monkeypatch.setattr(leads, "MOST", 2)
+    monkeypatch.setattr(bulks, "MOST", 2)
+    for number in range(2):
+        add_lead(house, clock, f"9{number}", "Carl", f"c{number}@x.example")
+    handle(house, command("queue"), slack)
+    said = shown(slack)
+    assert "3 open leads" in said
+    assert "and 2 more; the most urgent of the 1 held longest" in said
+    handle(house, command("reassign all of ada to ben", user="UBOSS"), slack)
+    assert "Move the 2 oldest open leads of *Ada Rep*" in shown(slack)
 
 
 def test_the_queue_shows_what_is_most_urgent_first(house: House, slack: FakeSlack, clock: StandingClock, lead: int) -> None:

@@ -10,6 +10,7 @@ from bots.slack.text import say
 from bots.slack.visit import Visit
 from connector import commands
 from connector.commands import Actor, CardState
+from connector.commands.bulks import MOST
 from connector.commands.search import SEARCHED, has_older
 
 #: How many leads a search may list.
@@ -75,5 +76,6 @@ def _all_of_a_rep(visit: Visit, actor: Actor, call: grammar.Call) -> None:
     if isinstance(bulk, str):
         visit.tell(bulk)
         return
-    text = f"Move all {len(bulk.lead_ids)} open leads of *{say(giver.name, 120)}* to *{say(taker.name, 120)}*?"
+    which = f"the {MOST} oldest" if len(bulk.lead_ids) == MOST else f"all {len(bulk.lead_ids)}"
+    text = f"Move {which} open leads of *{say(giver.name, 120)}* to *{say(taker.name, 120)}*?"
     visit.tell(f"Move {len(bulk.lead_ids)} leads?", bulks.offer(bulk.id, text))

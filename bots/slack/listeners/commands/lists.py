@@ -55,8 +55,10 @@ def queue(visit: Visit, actor: Actor, call: grammar.Call) -> None:
         return
     ordered = sorted(cards, key=_urgency)
     shown = ordered[: answers.LISTED]
-    blocks = answers.queue(stored.name, shown, len(lead_ids) - len(shown))
-    visit.tell(f"{len(lead_ids)} open leads", blocks, shared=call.shared)
+    count = max(len(lead_ids), visit.house.decisions.open_counts().get(stored.id, 0))
+    looked = f"; the most urgent of the {LOOKED_AT} held longest" if count > LOOKED_AT else ""
+    blocks = answers.queue(stored.name, shown, count - len(shown), looked)
+    visit.tell(f"{count} open leads", blocks, shared=call.shared)
 
 
 def _urgency(card: CardState) -> tuple[bool, datetime, int, int]:
