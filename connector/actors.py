@@ -73,7 +73,8 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
     actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
     actor("upkeep", SLOW, lambda _: keep_up(house), max_retries=0)
-    actor("enrich", ENRICH, _of_lead(house, enrich), max_retries=0)
+    if house.settings.enrichment.url:
+        actor("enrich", ENRICH, _of_lead(house, enrich), max_retries=0)
     actor("reconcile", RECONCILE, lambda name: reconcile_in_turn(house, name), max_retries=0)
     actor("playbooks", PLAYBOOKS, lambda _: sweep_playbooks(house), max_retries=0)
     actor("give_up", SLOW, lambda message, _: give_up(house, message), max_retries=0)

@@ -36,10 +36,12 @@ def ring_everything(bell: Doorbell) -> None:
     bell.ring_deliver("slack")
     bell.ring_deliver(CRM, delay_s=1.5)
     bell.ring_slow("rationale", 4)
+    bell.ring_reconcile(CRM)
+    bell.ring_enrich(3)
 
 
 def test_every_bell_has_a_queue_that_a_worker_listens_to_and_a_job_behind_it(tmp_path: Path) -> None:
-    desk = open_desk(tmp_path)
+    desk = open_desk(tmp_path, enrichment={"url": "https://enrich.example"})
     try:
         worker = StubBroker()
         declare(worker, desk.house)
