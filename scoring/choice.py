@@ -1,4 +1,5 @@
-"""Which model: trees alone, with the day of creation, with a linear member, or one a segment. The plainest that nothing beats.
+"""Which model: trees alone, with trees that know the day of creation, with a linear member, or one a segment; the plainest that
+nothing beats.
 
 Something is added only when it is measurably better on newer leads that none of the candidates has seen: its mean gain in log loss
 must be worth having and stand clear of chance (paired, by lead).
@@ -15,7 +16,6 @@ import numpy as np
 
 from scoring.calibration import fit_platt
 from scoring.columns import FloatArray, Row
-from scoring.ensemble import FittedScorer
 
 #: A gain below this, in nats a lead, is not worth another member.
 WORTH: Final = 0.001
@@ -24,6 +24,8 @@ SURE: Final = 1.64
 #: With fewer leads to judge by, nothing is added to the trees.
 JUDGE_ROWS: Final = 100
 LINEAR_WEIGHTS: Final = (0.15, 0.3, 0.5, 0.75, 1.0)
+#: Trees that know the day follow drift and chance alike; where they are better, some that do not know it steady them.
+ARRIVAL_WEIGHTS: Final = (0.25, 0.5, 0.75)
 #: A segment with fewer leads has no model of its own.
 SEGMENT_ROWS: Final = 300
 MOST_SEGMENTS: Final = 8
@@ -33,9 +35,13 @@ SEGMENT_TRIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which model, apart from what it learned. `linear` is the weight of the linear member, `segment` the column that divides."""
+    """Which model, apart from what it learned.
 
-    arrival: bool = False
+    `arrival` is the share of the trees that know the day of creation, `linear` the weight of the linear member, which knows it when
+    any tree does, `segment` the column that divides.
+    """
+
+    arrival: float = 0.0
     linear: float = 0.0
     segment: str | None = None
 
@@ -46,7 +52,7 @@ class Shape:
             kind = f"an ensemble of boosted trees ({1 - self.linear:.0%}) and a linear model ({self.linear:.0%})"
         if self.segment:
             kind += f", one for each {self.segment}"
-        return kind + (", with the day of creation" if self.arrival else "")
+        return kind + (f", {self.arrival:.0%} of it with the day of creation" if self.arrival else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +82,50 @@ def judge(name: str, raw: FloatArray, best: FloatArray, labels: FloatArray) -> T
     return Trial(name, gain, error, gain > max(WORTH, SURE * error))
 
 
-#: Fits a shape on the older leads and answers with their scorer and the log-odds of the newer ones.
-Fit = Callable[[Shape], tuple[FittedScorer, FloatArray]]
+#: Fits a shape on older leads and answers with the log-odds of the newer ones.
+Fit = Callable[[Shape], FloatArray]
 
 
 def choose_shape(
-    fit: Fit, rows: Sequence[Row], labels: FloatArray, segments: Sequence[str], *, arrival: bool = True
+    fit: Fit, labels: FloatArray, segments: Sequence[str], *, arrival: bool = True
 ) -> tuple[Shape, FloatArray, tuple[Trial, ...]]:
     """The shape, the log-odds it gives the newer leads, and what was tried.
 
-    `rows` and `labels` are the newer leads that judge, `segments` the categorical columns that may divide the older ones, `arrival`
+    `labels` are of the newer leads, which judge, `segments` the categorical columns that may divide the older ones, `arrival`
     whether the day of creation may be asked at all.
     """
     shape = Shape()
-    best = fit(shape)[1]
+    best = fit(shape)
     trials: list[Trial] = []
     if len(labels) < JUDGE_ROWS:
         return shape, best, ()
     if arrival:
-        raw = fit(replace(shape, arrival=True))[1]
-        trials.append(judge("day of creation", raw, best, labels))
+        dated = fit(replace(shape, arrival=1.0))
+        trials.append(judge("day of creation", dated, best, labels))
         if trials[-1].kept:
-            shape, best = replace(shape, arrival=True), raw
-    line = fit(replace(shape, linear=1.0))[1]
-    weight = _pick_weight(best, line, labels)
+            weight = _pick_weight(best, dated, labels, ARRIVAL_WEIGHTS)
+            shape, best = replace(shape, arrival=weight), (1 - weight) * best + weight * dated
+    line = fit(replace(shape, linear=1.0))
+    weight = _pick_weight(best, line, labels, LINEAR_WEIGHTS)
     mixed = (1 - weight) * best + weight * line
     trials.append(judge(f"linear member ({weight:.0%})", mixed, best, labels))
     if trials[-1].kept:
         shape, best = replace(shape, linear=weight), mixed
     for column in segments[:SEGMENT_TRIES]:
         for divided in dict.fromkeys((replace(shape, segment=column, linear=1.0), replace(shape, segment=column))):
-            raw = fit(divided)[1]
-            trials.append(judge(f"{'a linear model' if divided.linear == 1.0 else 'a model'} for each {column}", raw, best, labels))
-            if trials[-1].kept:
+            raw = fit(divided)
+            trial = judge(f"{'a linear model' if divided.linear == 1.0 else 'a model'} for each {column}", raw, best, labels)
+            trials.append(trial)
+            if trial.kept:
                 return divided, raw, tuple(trials)
+            if divided.linear == 1.0 and not judge("lines apart", raw, line, labels).kept:
+                break  # where even lines do not differ between the parts, trees of each have only less to learn from
     return shape, best, tuple(trials)
 
 
-def _pick_weight(trees: FloatArray, line: FloatArray, labels: FloatArray) -> float:
-    """The weight of the linear member that loses least."""
-    losses = {weight: float(lead_losses((1 - weight) * trees + weight * line, labels).mean()) for weight in LINEAR_WEIGHTS}
+def _pick_weight(raw: FloatArray, other: FloatArray, labels: FloatArray, weights: Sequence[float]) -> float:
+    """The weight of the other that loses least."""
+    losses = {weight: float(lead_losses((1 - weight) * raw + weight * other, labels).mean()) for weight in weights}
     return min(losses, key=lambda weight: (losses[weight], weight))
 
 

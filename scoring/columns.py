@@ -20,7 +20,7 @@ EXTRA: Final = "extra."
 MISSING: Final = "(missing)"
 #: Levels that are rare in training or were not seen in it.
 OTHER: Final = "(other)"
-MAX_LEVELS: Final = 200
+MAX_LEVELS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from leads.records import FieldValue
 from scoring.boosted import BoostedScorer
 from scoring.calibration import Calibration, fit_calibration
 from scoring.catalogue import CATALOGUE
-from scoring.choice import Shape, Trial, choose_shape, find_segments
+from scoring.choice import JUDGE_ROWS, Shape, Trial, choose_shape, find_segments
 from scoring.columns import Column, FloatArray, only_extra
 from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer, weigh
 from scoring.extras import Dropped, infer_extras, pick_levels
@@ -69,45 +69,70 @@ Tell = Callable[[float], None]
 
 
 def fit(past: Past, plan: Plan, tell: Tell, shape: Shape | None = None) -> Fitted:
-    """Choose a shape (unless one is given), calibrate and cut on leads that the scorer behind it had not seen, then fit it to all.
+    """Choose a shape (unless one is given), calibrate and cut on leads that the scorers behind it had not seen, then fit it to all.
 
     `tell` is told the finished share. Raises NotEnough.
     """
-    older, newer = past.split(plan.ordered)
-    newer = newer.one_each()
-    learned, older = older.learn()
-    shape, raw, trials = _judge(older, newer.taught(learned), plan, shape, lambda share: tell(0.6 * share))
-    calibration = fit_calibration(raw, newer.labels)
-    cuts = learn_cuts(calibration.probability(raw), newer.labels)
+    stages = _lay_stages(past, plan.ordered)
+    labels = np.concatenate([newer.labels for _, newer in stages])
+    shape, raw, trials = _judge(stages, labels, plan, shape, lambda share: tell(0.6 * share))
+    calibration = fit_calibration(raw, labels)
+    cuts = learn_cuts(calibration.probability(raw), labels)
+    newest = stages[-1][1]
     learned, past = past.learn()
     columns, dropped = pick_columns(past, plan)
     scorer = grow(past, columns, shape, plan, lambda share: tell(0.6 + 0.35 * share))
-    scorer = weigh(scorer, newer.taught(learned).rows(only_extra(columns))[-WEIGH_ROWS:])
+    scorer = weigh(scorer, newest.taught(learned).rows(only_extra(columns))[-WEIGH_ROWS:])
     tell(1.0)
     return Fitted(scorer, calibration, cuts, dropped, learned, shape, trials)
 
 
-def _judge(older: Past, newer: Past, plan: Plan, shape: Shape | None, tell: Tell) -> tuple[Shape, FloatArray, tuple[Trial, ...]]:
-    """The shape, the log-odds of the newer leads by a scorer of the older ones, and what was tried."""
-    columns, _ = pick_columns(older, plan)
-    rows = newer.rows(only_extra(columns))
-    steps = 0
-    wholes: dict[Shape, FittedScorer] = {}
+def _lay_stages(past: Past, ordered: bool) -> list[tuple[Past, Past]]:
+    """Older leads and the newer ones that judge a scorer of them, each lead of these once.
 
-    def try_out(wanted: Shape) -> tuple[FittedScorer, FloatArray]:
+    With an order, the newest fifth comes in halves, each after all that is older: so a model that is trained again from time to
+    time meets new leads. One that is old when it is judged would be corrected for a staleness that the served one has not.
+    """
+    older, newer = past.split(ordered)
+    learned, older = older.learn()
+    newer = newer.taught(learned)
+    if not ordered or len(newer.starts) < JUDGE_ROWS:
+        return [(older, newer.one_each())]
+    middle = newer.starts[len(newer.starts) // 2]
+    first, second = newer.take(np.arange(middle)), newer.take(np.arange(middle, len(newer.labels)))
+    return [(older, first.one_each()), (older.followed_by(first), second.one_each())]
+
+
+def _judge(
+    stages: Sequence[tuple[Past, Past]], labels: FloatArray, plan: Plan, shape: Shape | None, tell: Tell
+) -> tuple[Shape, FloatArray, tuple[Trial, ...]]:
+    """The shape, the log-odds of the newer leads of all stages by scorers of the older ones, and what was tried."""
+    columns, _ = pick_columns(stages[0][0], plan)
+    rows = [newer.rows(only_extra(columns)) for _, newer in stages]
+    steps = 0
+    wholes: dict[tuple[int, Shape], FittedScorer] = {}
+
+    def try_out(wanted: Shape) -> FloatArray:
         nonlocal steps
-        start, steps = 1 - 0.6**steps, steps + 1
-        undivided = wholes.get(replace(wanted, segment=None))
-        scorer = grow(older, columns, wanted, plan, lambda share: tell(start + (1 - start) * 0.4 * share), undivided)
-        if wanted.segment is None:
-            wholes[wanted] = scorer
-        return scorer, scorer.raw(rows)
+        found = []
+        for stage, (older, _) in enumerate(stages):
+            start, steps = 1 - 0.75**steps, steps + 1
+            undivided = wholes.get((stage, replace(wanted, segment=None)))
+            scorer = grow(older, columns, wanted, plan, _part_of(tell, start, 0.25 * (1 - start)), undivided)
+            if wanted.segment is None:
+                wholes[stage, wanted] = scorer
+            found.append(scorer.raw(rows[stage]))
+        return np.concatenate(found)
 
     if shape is not None:
-        return shape, try_out(shape)[1], ()
+        return shape, try_out(shape), ()
     words = [column.name for column in columns if column.type == "categorical"]
-    segments = find_segments(words, older.rows(only_extra(columns)))
-    return choose_shape(try_out, rows, newer.labels, segments, arrival=plan.dated and ARRIVAL in {one.name for one in columns})
+    segments = find_segments(words, stages[0][0].rows(only_extra(columns)))
+    return choose_shape(try_out, labels, segments, arrival=plan.dated and ARRIVAL in {one.name for one in columns})
+
+
+def _part_of(tell: Tell, start: float, width: float) -> Tell:
+    return lambda share: tell(start + width * share)
 
 
 def grow(
@@ -143,9 +168,12 @@ def _grow_one(
     tell: Tell,
 ) -> FittedScorer:
     members: list[tuple[float, FittedScorer]] = []
-    if shape.linear < 1.0:
-        trees = BoostedScorer.fit(rows, labels, weights, columns, seed=plan.seed, threads=plan.threads, progress=tell)
-        members.append((1.0 - shape.linear, trees))
+    for share, unread in ((1.0 - shape.arrival, ARRIVAL if shape.arrival else None), (shape.arrival, None)):
+        if weight := share * (1.0 - shape.linear):
+            trees = BoostedScorer.fit(
+                rows, labels, weights, columns, seed=plan.seed, threads=plan.threads, progress=tell, unread=unread
+            )
+            members.append((weight, trees))
     if shape.linear > 0.0:
         members.append((shape.linear, LinearScorer.fit(rows, labels, weights, columns)))
     return members[0][1] if len(members) == 1 else EnsembleScorer(members)

@@ -91,6 +91,13 @@ class Past:
     def _part(self, places: slice, starts: tuple[int, ...]) -> Past:
         return Past(self.histories[places], self.features[places], self.keys[places], self.labels[places], starts)
 
+    def followed_by(self, later: Past) -> Past:
+        """These leads and then others."""
+        starts = (*self.starts, *(len(self.labels) + start for start in later.starts))
+        labels = np.concatenate([self.labels, later.labels])
+        histories, features = [*self.histories, *later.histories], [*self.features, *later.features]
+        return Past(histories, features, [*self.keys, *later.keys], labels, starts)
+
     def one_each(self) -> Past:
         """Each lead at one of its ages, taken in turn, so that rows stand for themselves."""
         stops = (*self.starts[1:], len(self.labels))

@@ -24,10 +24,12 @@ CHUNK: Final = 100
 class LeafTables:
     """The tables of one model.
 
-    `trees` and `bias` are CatBoost's JSON export; columns are numbered numeric ones first, then categorical ones.
+    `trees` and `bias` are CatBoost's JSON export; `numbers` and `levels` are the columns, numbered from 0, behind the model's
+    float and its categorical features.
     """
 
-    def __init__(self, trees: Sequence[Mapping[str, Any]], bias: float, numeric: int, columns: int) -> None:
+    def __init__(self, trees: Sequence[Mapping[str, Any]], bias: float, numbers: Sequence[int], levels: Sequence[int]) -> None:
+        columns = len(numbers) + len(levels)
         deepest = max(len(tree["splits"] or ()) for tree in trees)
         self.base = bias
         self._columns = columns
@@ -36,7 +38,7 @@ class LeafTables:
         self._players = np.full((len(trees), deepest), columns)
         patterns = []
         for number, tree in enumerate(trees):
-            owners = [_owner(split, numeric) for split in tree["splits"] or ()]
+            owners = [_owner(split, numbers, levels) for split in tree["splits"] or ()]
             distinct = list(dict.fromkeys(owners))
             self._players[number, : len(distinct)] = distinct
             patterns.append(tuple(distinct.index(owner) for owner in owners))
@@ -67,12 +69,12 @@ class LeafTables:
         return found
 
 
-def _owner(split: Mapping[str, Any], numeric: int) -> int:
+def _owner(split: Mapping[str, Any], numbers: Sequence[int], levels: Sequence[int]) -> int:
     """The column that a split asks about."""
     if split["split_type"] == "FloatFeature":
-        return int(split["float_feature_index"])
+        return numbers[int(split["float_feature_index"])]
     if split["split_type"] == "OneHotFeature":
-        return numeric + int(split["cat_feature_index"])
+        return levels[int(split["cat_feature_index"])]
     raise ValueError(f"a tree asks about a {split['split_type']}, which has no exact table")
 
 

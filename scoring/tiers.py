@@ -10,11 +10,14 @@ import numpy as np
 
 from leads.enums import Tier
 from scoring.columns import FloatArray
+from scoring.intervals import wilson
 
 #: A is at most the top fifth, at least this precise, and holds at most this share of the leads that do not convert.
 A_SHARE: Final = 0.20
 A_PRECISION: Final = 0.90
 A_FALSE_SHARE: Final = 0.05
+#: The share of false ones in A is held to its bound with this confidence (95%, one side), and not merely where it was counted.
+SURE: Final = 1.645
 #: B reaches down to the upper half, C to the upper four fifths.
 B_SHARE: Final = 0.50
 C_SHARE: Final = 0.80
@@ -52,20 +55,26 @@ class Cuts:
 def learn_cuts(probability: FloatArray, labels: FloatArray) -> Cuts:
     """Cuts from calibrated probabilities (rows,) and outcomes 0/1 (rows,) of a slice held out from training.
 
-    A is the smaller of the top fifth and the largest top part that meets the precision target. Where no top part meets it, A is
-    bounded by the share of non-converting leads alone and `reachable` is False.
+    A is the smaller of the top fifth and the largest top part that meets the precision target, cut so high that at most
+    `A_FALSE_SHARE` of the leads that do not convert are in it: of the leads to come, by the upper 95% bound of what was counted.
+    Where no top part meets the target, A is bounded by size and by false ones alone and `reachable` is False. Where too few leads
+    were lost to bound anything (fewer than 52), A begins where the probability itself promises the target.
     """
     steps = np.unique(probability)[::-1]
     order = np.sort(probability)
     won = np.sort(probability[labels > 0])
     taken = len(order) - np.searchsorted(order, steps, side="left")
     right = len(won) - np.searchsorted(won, steps, side="left")
-    lost = max(1, len(order) - len(won))
-    small = (taken <= max(1, round(A_SHARE * len(order)))) & ((taken - right) <= A_FALSE_SHARE * lost)
+    lost = len(order) - len(won)
+    small = taken <= max(1, round(A_SHARE * len(order)))
+    if wilson(0, lost, SURE)[1] <= A_FALSE_SHARE:
+        bounded = np.array([wilson(int(wrong), lost, SURE)[1] <= A_FALSE_SHARE for wrong in taken - right])
+    else:
+        bounded = steps >= A_PRECISION
     precise = (right >= A_PRECISION * taken) & (taken >= MIN_ROWS)
-    reachable = bool((small & precise).any())
-    allowed = steps[small & precise] if reachable else steps[small]
-    top = float(allowed.min()) if allowed.size else float(np.nextafter(steps[0], 2.0))
+    reachable = bool((small & bounded & precise).any())
+    allowed = steps[small & bounded & precise] if reachable else steps[small & bounded]
+    top = float(allowed.min()) if allowed.size else float(np.nextafter(max(steps[0], A_PRECISION), 2.0))
     b = min(top, float(np.quantile(probability, 1 - B_SHARE)))
     c = min(b, float(np.quantile(probability, 1 - C_SHARE)))
     return Cuts(top, b, c, reachable)

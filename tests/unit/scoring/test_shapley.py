@@ -67,7 +67,7 @@ def _expected(leaf: int, known: set[int]) -> float:
 
 @pytest.mark.parametrize("leaf", range(8))
 def test_one_tree_by_the_definition_of_shapley(leaf: int) -> None:
-    tables = LeafTables([TREE], bias=0.25, numeric=1, columns=2)
+    tables = LeafTables([TREE], bias=0.25, numbers=[0], levels=[1])
     owed = [0.0, 0.0]
     for order in permutations((0, 1)):
         before: set[int] = set()
@@ -81,7 +81,7 @@ def test_one_tree_by_the_definition_of_shapley(leaf: int) -> None:
 
 
 def test_a_tree_without_splits_owes_nothing() -> None:
-    tables = LeafTables([{"splits": [], "leaf_values": [0.5], "leaf_weights": [9.0]}], bias=1.0, numeric=1, columns=1)
+    tables = LeafTables([{"splits": [], "leaf_values": [0.5], "leaf_weights": [9.0]}], bias=1.0, numbers=[0], levels=[])
     assert tables.base == 1.5
     assert tables.look_up(np.zeros((3, 1), dtype=np.uint32)).tolist() == [[0.0]] * 3
 
@@ -89,4 +89,4 @@ def test_a_tree_without_splits_owes_nothing() -> None:
 def test_a_kind_of_split_that_has_no_table_is_refused() -> None:
     odd = {**TREE, "splits": [{"split_type": "OnlineCtr"}] * 3}
     with pytest.raises(ValueError, match="OnlineCtr"):
-        LeafTables([odd], bias=0.0, numeric=1, columns=2)
+        LeafTables([odd], bias=0.0, numbers=[0], levels=[1])

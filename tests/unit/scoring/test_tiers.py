@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from leads.enums import Tier
+from scoring import tiers
 from scoring.evaluation import calibration_error, measure, tier_table
 from scoring.intervals import wilson
 from scoring.tiers import Cuts, learn_cuts
@@ -53,6 +54,38 @@ def test_an_unreachable_precision_is_said_and_false_ones_stay_few() -> None:
     assert not cuts.reachable
     in_a = chances >= cuts.a
     assert 0 < (1 - labels[in_a]).sum() <= 0.05 * (1 - labels).sum()
+
+
+def _lot(random: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """A fair slice whose precision target is out of reach: a third of the lost have higher chances than most of the won."""
+    chances = random.beta(1.2, 4.0, rows)
+    return chances, (random.random(rows) < chances).astype(float)
+
+
+def _count_broken(draws: int) -> int:
+    """In how many draws more than 5% of the non-converting leads to come stand in A."""
+    later, ends = _lot(np.random.default_rng(0), 200_000)
+    lost = later[ends == 0]
+    broken = 0
+    for seed in range(1, draws + 1):
+        cuts = learn_cuts(*_lot(np.random.default_rng(seed), 1_200))
+        broken += bool((lost >= cuts.a).mean() > 0.05)
+    return broken
+
+
+def test_false_ones_stay_few_on_leads_to_come_and_not_by_luck(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _count_broken(200) <= 16  # 95% of the time, and a little for chance in 200 draws
+    monkeypatch.setattr(tiers, "SURE", 0.0)
+    assert _count_broken(200) > 40  # as it was counted, without a bound
+
+
+def test_too_few_leads_to_bound_anything_take_the_probability_at_its_word() -> None:
+    chances = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 0.85, 0.95])
+    labels = np.array([0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0])
+    assert learn_cuts(chances, labels).a == 0.95
+    timid = learn_cuts(chances * 0.8, labels)
+    assert not timid.reachable
+    assert timid.a > 0.9
 
 
 def test_equal_probabilities_share_a_tier() -> None:
