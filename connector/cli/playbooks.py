@@ -104,17 +104,18 @@ def show(
     with opened_house() as house:
         playbooks = _in_force(house)
         published = house.playbooks.published()
-    if not published:
-        fail("No playbooks were published; see docs/playbooks.md.")
     if name is not None and name not in playbooks.by_name:
         fail(f"There is no playbook {name} in force; see leadswitch playbooks list.")
-    newest = published[0]
+    newest = published[0] if published else None
     if as_json:
-        facts = {"version": newest.version, "at": newest.at, "by": newest.actor, "why": newest.reason}
+        facts = (
+            {"version": newest.version, "at": newest.at, "by": newest.actor, "why": newest.reason} if newest else {"version": None}
+        )
         chosen = [one for one in playbooks.by_name.values() if name in (None, one.name)]
         show_json({**facts, "playbooks": {one.name: one.table for one in chosen}})
         return
-    print(newest.text, end="" if newest.text.endswith("\n") else "\n")
+    text = newest.text if newest else "# No playbooks were published; see docs/playbooks.md."
+    print(text, end="" if text.endswith("\n") else "\n")
 
 
 @app.command()

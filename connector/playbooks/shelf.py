@@ -40,8 +40,8 @@ class PlaybookShelf:
             return self._playbooks
 
     def is_withdrawn(self, name: str) -> bool:
-        """Whether a playbook is surely not in force any more. What another process published a moment ago is looked for first; a file
-        that cannot be read withdraws nothing."""
+        """Whether a playbook is surely not in force any more. What another process published a moment ago is looked for first; a
+        file that cannot be read withdraws nothing."""
         if self._is_in_force(name):
             return False
         self.look_again()
