@@ -108,11 +108,9 @@ def show(
         fail(f"There is no playbook {name} in force; see leadswitch playbooks list.")
     newest = published[0] if published else None
     if as_json:
-        facts = (
-            {"version": newest.version, "at": newest.at, "by": newest.actor, "why": newest.reason} if newest else {"version": None}
-        )
+        told = {"version": newest.version, "at": newest.at, "by": newest.actor, "why": newest.reason} if newest else {}
         chosen = [one for one in playbooks.by_name.values() if name in (None, one.name)]
-        show_json({**facts, "playbooks": {one.name: one.table for one in chosen}})
+        show_json([{"name": one.name, **told, "playbook": one.table} for one in chosen])
         return
     text = newest.text if newest else "# No playbooks were published; see docs/playbooks.md."
     print(text, end="" if text.endswith("\n") else "\n")

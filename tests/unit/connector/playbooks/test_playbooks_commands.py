@@ -41,7 +41,7 @@ def test_from_publishing_to_the_list() -> None:
     (row,) = json.loads(run(app, ["playbooks", "list", "--json"]).stdout)
     assert (row["name"], row["when"], row["running"], row["enabled"]) == ("hot-inbound", "act", 0, True)
     assert run(app, ["playbooks", "show"]).stdout == Path(GOOD).read_text(encoding="utf-8")
-    shown = json.loads(run(app, ["playbooks", "show", "hot-inbound", "--json"]).stdout)
+    (shown,) = json.loads(run(app, ["playbooks", "show", "hot-inbound", "--json"]).stdout)
     assert shown["why"] == "first"
     assert run(app, ["playbooks", "show", "nope"]).exit_code == 1
     assert "No playbook ran" in run(app, ["playbooks", "runs"]).output
