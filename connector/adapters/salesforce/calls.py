@@ -64,22 +64,17 @@ class SalesforceCalls:
         self._reserve = min(number_option(settings, "reserve", RESERVE), 1.0)
         self._client_name = str(settings.option("client_name", CLIENT_NAME))
         self._background = False
-        self._usage: list[float] = [0.0]  # shared by the copies: the part of the day's calls that is used up
         self._http = VendorHttp(TITLE, settings.base_url, context.clock, allow_private=settings.trust_private_host)
         self._tokens = Tokens(settings, context, self._http)
         self._context = context
         self._key = f"salesforce:{context.connection}"
+        self._background_key = f"{self._key}:background"
 
     def in_background(self) -> SalesforceCalls:
         """The same, leaving part of the budget alone: for writes and bulk reads, so that live events need not wait for them."""
         quiet = copy.copy(self)
         quiet._background = True
         return quiet
-
-    @property
-    def usage(self) -> float:
-        """The part of the day's calls that the whole org has used, by the last answer."""
-        return self._usage[0]
 
     def path(self, rest: str) -> str:
         """The path of a resource of this version."""
@@ -179,22 +174,22 @@ class SalesforceCalls:
         return sort_refusal(errors, f"{answer.request.method} {answer.request.url.path}") or plain
 
     def _note_usage(self, answer: httpx.Response) -> None:
-        if found := _USAGE.search(answer.headers.get("sforce-limit-info", "")):
-            used, most = int(found[1]), int(found[2])
-            self._usage[0] = used / most if most else 0.0
+        """Keep the last of the day's calls for what is live: while there are few left, whatever is in the background waits."""
+        found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
+        if found and int(found[1]) > int(found[2]) * (1.0 - self._reserve):
+            self._context.budget.hold(self._background_key, LIMIT_PAUSE_S)
 
     def _wait_for_budget(self) -> None:
-        if self._background and self.usage > 1.0 - self._reserve:
-            self._usage[0] = 0.0  # asked again after the pause; the next answer tells how it stands then
-            raise Retriable(f"{TITLE}: the rest of the day's calls is kept for live leads.", LIMIT_PAUSE_S)
         buckets = [(self._key, self._capacity)]
         if self._background:
-            buckets.insert(0, (f"{self._key}:background", max(1, round(self._capacity * BACKGROUND_SHARE))))
+            buckets.insert(0, (self._background_key, max(1, round(self._capacity * BACKGROUND_SHARE))))
         waited = 0.0
         for key, capacity in buckets:
             while (wait := self._context.budget.take(key, capacity=capacity, per_s=10.0)) > 0:
                 if waited + wait > MAX_WAIT_S:
-                    raise Retriable(f"{TITLE}'s rate budget is used up.", wait)
+                    live = key == self._key
+                    why = "the budget of calls is used up" if live else "what is left of the calls is kept for live leads"
+                    raise Retriable(f"{TITLE}: {why}.", wait)
                 self._context.clock.sleep(wait)
                 waited += wait
 
