@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from connector.adapters.pipedrive import ADAPTER, words
+from connector.adapters.pipedrive.calls import cost_of
 from connector.adapters.pipedrive.client import PipedriveClient
 from connector.adapters.pipedrive.fields import CustomField
 from connector.budget import LocalBudget
@@ -352,6 +353,24 @@ def test_shared_payloads_parse(shared_dir: Path) -> None:
     assert read["person_change_echo_via_api"].origin is ChangeOrigin.OURSELVES
     kept = {name for name, event in read.items() if isinstance(event, UnrecognisedEvent)}
     assert kept == {"deal_delete", "user_change_integer_timestamp"}
+
+
+@pytest.mark.needs_shared
+def test_no_call_costs_more_than_is_counted(shared_dir: Path) -> None:
+    """The vendor's own prices of the calls that we make."""
+    described = json.loads((shared_dir / "contracts/pipedrive/pipedrive-v1-v2-subset.openapi.json").read_bytes())["paths"]
+    called = [
+        ("GET", "/v1/users"), ("GET", "/v1/users/me"), ("GET", "/v1/leads"), ("PATCH", "/v1/leads/{id}"), ("GET", "/v1/notes"),
+        ("POST", "/v1/notes"), ("GET", "/v1/webhooks"), ("POST", "/v1/webhooks"), ("GET", "/api/v2/persons"),
+        ("PATCH", "/api/v2/persons/{id}"), ("GET", "/api/v2/organizations"), ("GET", "/api/v2/deals"), ("POST", "/api/v2/deals"),
+        ("GET", "/api/v2/activities"), ("POST", "/api/v2/activities"), ("PATCH", "/api/v2/activities/{id}"),
+        ("GET", "/api/v2/personFields"), ("POST", "/api/v2/personFields"), ("POST", "/api/v2/leads/{id}/convert/deal"),
+        ("GET", "/api/v2/leads/{id}/convert/status/{conversion_id}"),
+    ]  # fmt: skip
+    for method, path in called:
+        price = described[path][method.lower()]["x-token-cost"]
+        counted = cost_of(method, path.replace("{id}", "17").replace("{conversion_id}", "b18f"))
+        assert price <= counted <= 2 * price, (method, path)
 
 
 @pytest.mark.needs_shared

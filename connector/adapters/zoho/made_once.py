@@ -16,7 +16,7 @@ from connector.adapters.zoho import words
 from connector.adapters.zoho.batches import Row, send_rows
 from connector.adapters.zoho.calls import PAGE, ZohoCalls, code_error, rows_of
 from connector.adapters.zoho.records import is_converted
-from connector.errors import Fatal, LeadswitchError, Skippable
+from connector.errors import LeadswitchError, Skippable
 from connector.http import Unsure
 from connector.ports import DealWrite, NoteWrite, TaskWrite, Written
 
@@ -183,11 +183,7 @@ class DealWriter:
         for index, write in deals:
             try:
                 done[index] = self._convert(write)
-            except Unsure as error:  # looked up by the lead itself at the next try
-                done[index] = Written(False, error=error)
-            except LeadswitchError as error:
-                if not done and len(deals) > 1 and not isinstance(error, Fatal | Skippable):
-                    raise
+            except LeadswitchError as error:  # also when unsure: the lead itself tells at the next try
                 done[index] = Written(False, error=error)
         return done
 
