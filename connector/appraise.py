@@ -24,6 +24,7 @@ import structlog
 from leads.records import FieldValue, LeadHistory
 from scoring.appraisal import Appraisal, appraise, read_features
 from scoring.columns import Row
+from scoring.facts import to_word
 from scoring.similar import PastLeads, weigh
 
 if TYPE_CHECKING:
@@ -176,10 +177,13 @@ class Appraiser:
 
 
 def _key(history: LeadHistory, row: Row, version: str, reasons: bool, past: object) -> str:
-    """A digest of the features, the tenant's columns, and of what was done when, which the best time is read from."""
+    """A digest of all that an answer is made from: the features, the tenant's columns, what was done when, which the best time is
+    read from, the ways to reach the lead, which the next step is, and the size of the deal."""
     features = {name: _rough(value) for name, value in row.items() if value is not None}
     acts = [(act.kind.value, int(act.occurred_at.timestamp())) for act in history.engagements]
-    told = json.dumps([version, reasons, repr(past), features, dict(history.extra), acts], sort_keys=True, default=str)
+    ways = [to_word(history.facts.get(name)) is not None for name in ("phone", "email", "email_domain")]
+    more = [*ways, history.facts.get("email_consent"), history.facts.get("deal_amount")]
+    told = json.dumps([version, reasons, repr(past), features, dict(history.extra), acts, more], sort_keys=True, default=str)
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 
 

@@ -86,6 +86,7 @@ class Score:
     fit: int | None
     intent: int | None
     trend: int | None
+    expected_value: float | None
     top_positive: tuple[Reason, ...]
     top_negative: tuple[Reason, ...]
     similar_leads: tuple[SimilarLead, ...]
@@ -253,6 +254,7 @@ def _score(told: Mapping[str, Any]) -> Score:
         fit=told["fit"],
         intent=told["intent"],
         trend=told["trend"],
+        expected_value=told["expected_value"],
         top_positive=tuple(_reason(one) for one in told["top_positive"]),
         top_negative=tuple(_reason(one) for one in told["top_negative"]),
         similar_leads=tuple(

@@ -18,6 +18,7 @@ from scoring.catalogue import CATALOGUE
 from scoring.columns import Row
 from scoring.counterfactual import Lift, Rescore, find_lift
 from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer
+from scoring.facts import to_number
 from scoring.features import build_many
 from scoring.features.feature import Group
 from scoring.next_step import BestTime, NextStep, best_time, recommend
@@ -58,7 +59,8 @@ class Appraisal:
     """A score with all that is told beside it.
 
     `fit` and `intent` are scores 0–100: what the lead would score if only who it is, or only what it does and when, spoke and the
-    rest were average. They are None without reasons. `trend` is in points. The rest is None or empty unless it was asked for.
+    rest were average. They are None without reasons. `trend` is in points. `expected_value` is in the tenant's currency, None where
+    the size of the deal is not known. The rest is None or empty unless it was asked for.
     """
 
     score: Score
@@ -71,6 +73,7 @@ class Appraisal:
     next_step: NextStep | None = None
     best_time: BestTime | None = None
     lift: Lift | None = None
+    expected_value: float | None = None
 
     @property
     def raising(self) -> tuple[Reason, ...]:
@@ -99,11 +102,14 @@ def appraise(
     """
     rows = rows if rows is not None else read_features(histories, bundle)
     scores = score_histories(histories, bundle, reasons=reasons, rows=rows)
-    calibration = bundle.calibration if bundle is not None and bundle.beats_rules else Calibration()
-    told = [Appraisal(score, prioritise(score)) for score in scores]
+    model = bundle if scores and scores[0].source == "model" else None
+    calibration = model.calibration if model else Calibration()
+    told = [
+        Appraisal(score, prioritise(score), expected_value=expect(score, history))
+        for score, history in zip(scores, histories, strict=True)
+    ]
     if reasons and histories:
-        scorer = bundle.scorer if bundle is not None and bundle.beats_rules else None
-        parts = _members(scorer, scores)
+        parts = _members(model.scorer if model else None, scores)
         told = [_apart(one, calibration, part) for one, part in zip(told, parts, strict=True)]
     return _complete(told, histories, bundle, past) if whole else told
 
@@ -183,6 +189,12 @@ def _apart(one: Appraisal, calibration: Calibration, members: tuple[Member, ...]
             intent += points
     chances = calibration.probability(np.array([one.score.base + fit, one.score.base + intent]))
     return replace(one, fit=round(100 * float(chances[0])), intent=round(100 * float(chances[1])), members=members)
+
+
+def expect(score: Score, history: LeadHistory) -> float | None:
+    """What leads like this one bring on average: the probability times the size of the deal; None where that is not known."""
+    amount = to_number(history.facts.get("deal_amount"))
+    return None if amount is None or amount < 0 else round(score.probability * amount, 2)
 
 
 def prioritise(score: Score) -> int:

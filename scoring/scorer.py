@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
@@ -65,7 +66,8 @@ def score(
 ) -> list[Score]:
     """Score each history at its own `as_of`, in the order given.
 
-    Rules score when `bundle` is None or when its model did not beat them on its holdout; `Score.source` and `Score.note` say so.
+    Rules score when `bundle` is None, when its model did not beat them on its holdout, or when it gives what is no probability;
+    `Score.source` and `Score.note` say so.
     With `reasons=False` there are neither reasons nor contributions, and one lead takes a few hundred microseconds. `rows` are the
     features of each history where they are at hand, `known` single features that all of these histories have.
     """
@@ -86,6 +88,10 @@ def score(
         parts = np.empty((len(rows), 0))
         raw = scorer.raw(rows)
     chances = (model.calibration if model else _UNCALIBRATED).probability(raw)
+    if model and not (np.isfinite(raw) & (chances >= 0.0) & (chances <= 1.0)).all():
+        by_rules = score(histories, None, reasons=reasons, known=known)
+        note = f"The model {model.version} gave a value that is no probability: this score follows the rules."
+        return [replace(one, note=note) for one in by_rules]
     served = _Served(scorer, columns, model.cuts if model else rules.CUTS, model, _note(bundle))
     each = zip(histories, rows, raw.tolist(), chances.tolist(), parts, strict=True)
     return [served.answer(*one) for one in each]

@@ -135,6 +135,8 @@ def _show_decision(answer: Why) -> None:
 
 def _show_now(told: Appraisal) -> None:
     print(f"Now: score {told.score.score}, fit {told.fit}, intent {told.intent}, priority {told.priority}.")
+    if told.expected_value is not None:
+        print(f"Expected value: {told.expected_value:,.2f}.")
     if told.next_step:
         print(f"Next: {told.next_step.text}")
     if told.best_time:
@@ -156,6 +158,7 @@ def _now(told: Appraisal) -> dict[str, Any]:
         "fit": told.fit,
         "intent": told.intent,
         "trend": told.trend,
+        "expected_value": told.expected_value,
         "next_step": asdict(told.next_step) if told.next_step else None,
         "best_time": asdict(told.best_time) if told.best_time else None,
         "would_lift": asdict(told.lift) if told.lift else None,

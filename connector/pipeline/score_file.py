@@ -31,6 +31,7 @@ ADDED: Final = (
     "confidence",
     "fit",
     "intent",
+    "expected_value",
     "raised_by",
     "lowered_by",
     "model_version",
@@ -38,7 +39,7 @@ ADDED: Final = (
     "error",
 )
 CREATED: Final = "created_at"
-NUMBERS: Final = ("employees", "revenue")
+NUMBERS: Final = ("employees", "revenue", "deal_amount")
 #: Longer files have no longer records; a quote that is never closed must not eat memory.
 LONGEST_CELL: Final = 131_072
 
@@ -66,6 +67,7 @@ class ScoredRow:
             score.confidence,
             told.fit,
             told.intent,
+            "" if told.expected_value is None else f"{told.expected_value:.2f}",
             "; ".join(reason.text for reason in told.raising),
             "; ".join(reason.text for reason in told.lowering),
             score.model_version,

@@ -36,6 +36,7 @@ class LeadFields(Taken):
     industry: str | None = None
     employees: int | None = Field(default=None, ge=0, le=10_000_000)
     revenue: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    deal_amount: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     source: str | None = None
     campaign: str | None = None
     language: str | None = None

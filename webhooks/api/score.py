@@ -46,7 +46,7 @@ def score(call: Call) -> AppraisalOut:
     if history is None:
         raise missing("lead")
     answer = call.house.appraiser.one(history, reasons=wanted.reasons)
-    return _tell(answer, history, started)
+    return _tell(answer, history, started, call.house.models.fault)
 
 
 def score_batch(call: Call) -> BatchOut:
@@ -65,7 +65,8 @@ def score_batch(call: Call) -> BatchOut:
     if absent:
         raise Problem(422, "invalid", "Some leads are not there.", errors=absent)
     answers = call.house.appraiser.many(histories, reasons=wanted.reasons, whole=wanted.whole)
-    told = [_tell(answer, history, started) for answer, history in zip(answers, histories, strict=True)]
+    fault = call.house.models.fault
+    told = [_tell(answer, history, started, fault) for answer, history in zip(answers, histories, strict=True)]
     return BatchOut(scores=told, latency_ms=_since(started))
 
 
@@ -101,7 +102,8 @@ def _history(house: House, wanted: ScoredLead, now: datetime) -> LeadHistory | N
     return LeadHistory(0, min(wanted.created_at or now, now), now, facts, tuple(acts), extra)
 
 
-def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
+def _tell(answer: Answer, history: LeadHistory, started: float, fault: str | None) -> AppraisalOut:
+    """The answer in the API's words; `fault` says why another model than the promoted one serves, when that is so."""
     told = answer.appraisal
     made = told.score
     step, when, lift = told.next_step, told.best_time, told.lift
@@ -116,6 +118,7 @@ def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
         fit=told.fit,
         intent=told.intent,
         trend=told.trend,
+        expected_value=told.expected_value,
         reasons=reasons,
         top_positive=[one for one in reasons if one.contribution > 0],
         top_negative=[one for one in reasons if one.contribution < 0],
@@ -137,7 +140,7 @@ def _tell(answer: Answer, history: LeadHistory, started: float) -> AppraisalOut:
         else None,
         model_version=made.model_version,
         source=answer.source,
-        note=made.note,
+        note=" ".join(part for part in (made.note, fault) if part) or None,
         as_of=made.as_of,
         latency_ms=_since(started),
     )

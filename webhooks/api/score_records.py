@@ -103,7 +103,8 @@ class AppraisalOut(Given):
     """The whole answer about a lead.
 
     `priority` is 1 (now) to 4. `fit` and `intent` are scores 0–100 of who the lead is and of what it does, apart. `trend` is the
-    points against a week ago. `source` is "model", "rules" or "cache". What was not asked for is null or empty.
+    points against a week ago. `expected_value` is the probability times `deal_amount`, in the tenant's currency. `source` is
+    "model", "rules" or "cache". What was not asked for, or is not known, is null or empty.
     """
 
     lead_id: int | None
@@ -115,6 +116,7 @@ class AppraisalOut(Given):
     fit: int | None
     intent: int | None
     trend: int | None
+    expected_value: float | None
     reasons: list[ReasonOut]
     top_positive: list[ReasonOut]
     top_negative: list[ReasonOut]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,10 @@ from leads.enums import Tier
 from leads.fields import CANONICAL
 from leads.records import FieldValue, LabelledHistory
 from scoring import rules
+from scoring.appraisal import appraise
 from scoring.bundle import Bundle
+from scoring.columns import FloatArray, Row
+from scoring.ensemble import FittedScorer
 from scoring.explain import topic_of
 from scoring.rationale import build_messages
 from scoring.scorer import score
@@ -118,6 +123,41 @@ def test_a_model_that_loses_to_the_rules_does_not_score(bundle: Bundle) -> None:
     assert answer.source == "rules"
     assert bundle.version in str(answer.note)
     assert answer.probability == score([KEEN], None)[0].probability
+
+
+class Broken:
+    """A scorer of somebody else's that gives no numbers for some leads."""
+
+    source = "model"
+    base = 0.0
+
+    def __init__(self, inside: FittedScorer, value: float) -> None:
+        self.names, self.columns, self._value = inside.names, inside.columns, value
+
+    def raw(self, rows: Sequence[Row]) -> FloatArray:
+        return np.full(len(rows), self._value)
+
+    def contributions(self, rows: Sequence[Row]) -> FloatArray:
+        return np.full((len(rows), len(self.names)), self._value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("reasons", [True, False])
+def test_what_is_no_probability_is_not_told(bundle: Bundle, value: float, reasons: bool) -> None:
+    broken = replace(bundle, scorer=Broken(bundle.scorer, value))  # type: ignore[arg-type]
+    [told] = appraise([KEEN], broken, reasons=reasons, whole=reasons)
+    [by_rules] = score([KEEN], None, reasons=reasons)
+    assert (told.score.source, told.score.probability, told.score.reasons) == ("rules", by_rules.probability, by_rules.reasons)
+    assert f"The model {bundle.version} gave a value that is no probability" in str(told.score.note)
+
+
+def test_the_expected_value_is_the_probability_of_the_deal(bundle: Bundle) -> None:
+    deal = replace(KEEN, facts={**KEEN.facts, "deal_amount": "12000"})
+    without, known, odd = appraise([KEEN, deal, replace(KEEN, facts={**KEEN.facts, "deal_amount": "much"})], bundle)
+    assert without.expected_value is None
+    assert odd.expected_value is None
+    assert known.expected_value == pytest.approx(12_000 * known.score.probability, abs=0.005)
+    assert known.score.probability == without.score.probability  # the size of the deal is no feature
 
 
 def test_columns_the_tenant_adds_or_drops_later_do_no_harm(bundle: Bundle) -> None:

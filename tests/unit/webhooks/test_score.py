@@ -22,9 +22,9 @@ from tests.unit.webhooks.test_api import LEAD, problem, wrong_fields
 
 #: Every field that a score answer holds.
 FIELDS = {
-    "lead_id", "probability", "score", "tier", "priority", "confidence", "fit", "intent", "trend", "reasons", "top_positive",
-    "top_negative", "members", "similar_leads", "next_step", "best_time", "would_lift", "model_version", "source", "note", "as_of",
-    "latency_ms",
+    "lead_id", "probability", "score", "tier", "priority", "confidence", "fit", "intent", "trend", "expected_value", "reasons",
+    "top_positive", "top_negative", "members", "similar_leads", "next_step", "best_time", "would_lift", "model_version", "source",
+    "note", "as_of", "latency_ms",
 }  # fmt: skip
 CSV = {"content-type": "text/csv"}
 
@@ -102,6 +102,21 @@ def test_an_answer_holds_every_field(served: Any) -> None:
     assert told["trend"] > 0
     assert told["next_step"]["action"]
     assert told["best_time"]["start"] > told["as_of"]
+
+
+def test_the_expected_value_is_that_of_the_deal_asked_for(served: Any) -> None:
+    lead = {"title": "Director of Purchasing", "email": "deal@firm1.example.com"}
+    small, large = (ask(served, {"lead": {**lead, "deal_amount": amount}}) for amount in (1_000, 50_000))
+    assert small["expected_value"] == pytest.approx(1_000 * small["probability"], abs=0.005)
+    assert large["expected_value"] == pytest.approx(50_000 * large["probability"], abs=0.005)
+    assert ask(served, {"lead": lead})["expected_value"] is None
+
+
+def test_who_left_no_number_is_not_to_be_called(served: Any) -> None:
+    """Not even when a lead that is alike in all that the model reads was asked for before."""
+    lead = {"title": "Head of Purchasing", "company": "Acme"}
+    ask(served, {"lead": {**lead, "phone": "+4930123456"}})
+    assert ask(served, {"lead": lead})["next_step"]["action"] == "ask"
 
 
 def test_the_same_lead_asked_again_comes_from_the_cache(served: Any) -> None:
