@@ -14,7 +14,7 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Retries
 
 from connector.actors import declare
 from connector.pipeline.deliver import HANDLERS
-from connector.queue import ALLOCATE, NEW, NOTIFY, SCORE, Doorbell, notify_queue
+from connector.queue import ALLOCATE, FIRST, NEW, NOTIFY, SCORE, Doorbell, notify_queue
 from tests.unit.connector.pipeline.scripted import CRM, Desk, change, open_desk
 
 STAGES = {"delivery ingested", "lead scored", "lead allocated", "written back", "alert sent"}
@@ -44,7 +44,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def work_off(desk: Desk) -> None:
     for _ in range(2):  # a stage rings for one that was quiet before
-        for queue in (NEW, SCORE, ALLOCATE, NOTIFY, notify_queue(CRM)):
+        for queue in (NEW, FIRST, SCORE, ALLOCATE, NOTIFY, notify_queue(CRM)):
             desk.house.queue.broker.join(queue, timeout=20_000)  # type: ignore[call-arg]
 
 
