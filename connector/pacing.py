@@ -59,6 +59,10 @@ class PacedHttp:
         asked = retry_after(answer, self._context.clock.now())
         return PAUSE_S if asked is None else max(asked, 0.1)
 
+    def hold(self, seconds: float, *, background_alone: bool = False) -> None:
+        """Nobody calls for so long, in any process; with `background_alone` only what is live does."""
+        self._context.budget.hold(f"{self._key}:background" if background_alone else self._key, seconds)
+
     def _wait(self, background: bool) -> None:
         buckets = [(self._key, self._capacity, self._per_s)]
         if background:

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from connector.adapters.salesforce.refusals import TITLE
 from connector.errors import Configuration
-from connector.http import VendorHttp, sorted_error
+from connector.http import sorted_error
+from connector.pacing import PacedHttp
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
 
@@ -41,7 +42,7 @@ MENDS: Final[Mapping[str, str]] = {
 class Tokens:
     """Gives the token to call with. Safe to share between threads. Raises `Configuration` when there is no way to one."""
 
-    def __init__(self, settings: ConnectionSettings, context: ClientContext, http: VendorHttp) -> None:
+    def __init__(self, settings: ConnectionSettings, context: ClientContext, http: PacedHttp) -> None:
         self._context, self._http = context, http
         self._lock = threading.Lock()
         self._held: Mapping[str, Any] | None = None
@@ -91,7 +92,7 @@ class Tokens:
         else:
             form = {"grant_type": "refresh_token", "client_id": self._client_id, "refresh_token": refresh_token}
             form |= {"client_secret": self._secret} if self._secret else {}
-        answer = self._http.send("POST", TOKEN_PATH, idempotent=True, data=form)
+        answer = self._http.send("POST", TOKEN_PATH, background=False, idempotent=True, data=form)
         if error := sorted_error(answer, TITLE, {}, self._context.clock.now()):
             if answer.status_code in (400, 401, 403):
                 word = _error_word(answer.text)

@@ -20,7 +20,8 @@ from connector.adapters.salesforce.auth import Tokens
 from connector.adapters.salesforce.envelope import Element, parse
 from connector.adapters.salesforce.refusals import LIMIT_PAUSE_S, TITLE, code_of, read_errors, sort_refusal
 from connector.errors import Configuration, LeadswitchError, Retriable
-from connector.http import Unsure, VendorHttp, retry_after, sorted_error
+from connector.http import Unsure, retry_after, sorted_error
+from connector.pacing import PacedHttp
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
 from connector.signatures import number_option
@@ -28,11 +29,7 @@ from connector.signatures import number_option
 API_VERSION: Final = "64.0"
 CLIENT_NAME: Final = "leadswitch"
 ROWS: Final = 200  # of one collection
-#: Longer waits are the queue's business, not this thread's.
-MAX_WAIT_S: Final = 15.0
 CALLS_PER_10_S: Final = 100
-#: How much of the rate writes and bulk reads may use together.
-BACKGROUND_SHARE: Final = 0.6
 #: The last tenth of the day's calls is for what is live.
 RESERVE: Final = 0.1
 MENDS: Final = {
@@ -57,18 +54,12 @@ class SalesforceCalls:
             )
         self._version = version
         self.root = f"/services/data/v{version}/"
-        limit = int(number_option(settings, "calls_per_10_s", CALLS_PER_10_S))
-        if limit < 5:
-            raise Configuration(f"{settings.name}: calls_per_10_s is below 5.", "Leave it out for the usual 100.")
-        self._capacity = limit
         self._reserve = min(number_option(settings, "reserve", RESERVE), 1.0)
         self._client_name = str(settings.option("client_name", CLIENT_NAME))
         self._background = False
-        self._http = VendorHttp(TITLE, settings.base_url, context.clock, allow_private=settings.trust_private_host)
+        self._http = PacedHttp(TITLE, settings, context, calls_per_10_s=CALLS_PER_10_S)
         self._tokens = Tokens(settings, context, self._http)
         self._context = context
-        self._key = f"salesforce:{context.connection}"
-        self._background_key = f"{self._key}:background"
 
     def in_background(self) -> SalesforceCalls:
         """The same, leaving part of the budget alone: for writes and bulk reads, so that live events need not wait for them."""
@@ -95,7 +86,8 @@ class SalesforceCalls:
         try:
             return answer.json() if answer.content else None
         except ValueError:
-            raise Retriable(f"{TITLE} answered {answer.status_code} with something that is not JSON.") from None
+            sort = Retriable if idempotent else Unsure
+            raise sort(f"{TITLE} answered {answer.status_code} with something that is not JSON.") from None
 
     def composite(self, requests: Sequence[Mapping[str, Any]], *, idempotent: bool) -> dict[str, Mapping[str, Any]]:
         """`referenceId` → status and body of up to 25 requests in one call; each succeeds or fails alone."""
@@ -130,9 +122,8 @@ class SalesforceCalls:
     def _send(self, method: str, path: str, request: Mapping[str, Any], idempotent: bool, soap: bool = False) -> httpx.Response:
         token, renewed = self._tokens.current(), False
         while True:
-            self._wait_for_budget()
             sent = self._soap_request(request, token) if soap else {**request, "headers": self._headers(token)}
-            answer = self._http.send(method, path, idempotent=idempotent, **sent)
+            answer = self._http.send(method, path, background=self._background, idempotent=idempotent, **sent)
             self._note_usage(answer)
             if _wants_new_token(answer) and self._tokens.refreshable and not renewed:
                 token, renewed = self._tokens.renew(token), True
@@ -166,7 +157,7 @@ class SalesforceCalls:
             errors = []
         if answer.status_code == 403 and code_of(errors) == "REQUEST_LIMIT_EXCEEDED":
             pause = retry_after(answer, self._context.clock.now()) or LIMIT_PAUSE_S
-            self._context.budget.hold(self._key, pause)
+            self._http.hold(pause)
             return Retriable(f"{TITLE}: the org's calls of the last 24 hours are used up.", pause)
         plain = sorted_error(answer, TITLE, MENDS, self._context.clock.now(), idempotent=idempotent)
         if answer.status_code >= 500 or answer.status_code in (401, 429):
@@ -177,21 +168,7 @@ class SalesforceCalls:
         """Keep the last of the day's calls for what is live: while there are few left, whatever is in the background waits."""
         found = _USAGE.search(answer.headers.get("sforce-limit-info", ""))
         if found and int(found[1]) > int(found[2]) * (1.0 - self._reserve):
-            self._context.budget.hold(self._background_key, LIMIT_PAUSE_S)
-
-    def _wait_for_budget(self) -> None:
-        buckets = [(self._key, self._capacity)]
-        if self._background:
-            buckets.insert(0, (self._background_key, max(1, round(self._capacity * BACKGROUND_SHARE))))
-        waited = 0.0
-        for key, capacity in buckets:
-            while (wait := self._context.budget.take(key, capacity=capacity, per_s=10.0)) > 0:
-                if waited + wait > MAX_WAIT_S:
-                    live = key == self._key
-                    why = "the budget of calls is used up" if live else "what is left of the calls is kept for live leads"
-                    raise Retriable(f"{TITLE}: {why}.", wait)
-                self._context.clock.sleep(wait)
-                waited += wait
+            self._http.hold(LIMIT_PAUSE_S, background_alone=True)
 
     def close(self) -> None:
         self._http.close()
