@@ -24,8 +24,8 @@ from connector.vault import Vault
 
 #: Tables whose rows change hands as they are (the clocks are those of the assignments), and those whose rows are sealed under their
 #: person's key.
-PLAIN: Final = ("identity", "near_name", "inbound_event", "decision", "act", "assignment", "timer")
-SEALED: Final = ("lead_change", "engagement", "feedback")
+PLAIN: Final = ("identity", "near_name", "inbound_event", "act", "assignment", "timer")
+SEALED: Final = ("lead_change", "engagement", "feedback", "decision")
 #: Tables that hold at most one row a lead (by destination): rows change hands where the survivor has none.
 SINGLE: Final = ("card", "thread", "snooze", "playbook_run")
 #: Ids in one statement.
