@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Final
 
@@ -26,6 +27,8 @@ from leads.fields import PERSONAL
 from leads.records import Lead
 
 TIMEOUT_S: Final = 20.0
+#: Lines end in CRLF, and what is not ASCII is encoded.
+LINES: Final = SMTP.clone(cte_type="7bit")
 
 
 class Mailer:
@@ -71,6 +74,8 @@ class Mailer:
             email = lead.fields.get("email")
             if not email or opted_out(house, lead):
                 raise Skippable("The person has no address, or opted out.")
+            if not str(email).isascii():
+                raise Skippable("The address has letters that not every mail server takes.")
             return str(email)
         rep = house.reps.get(lead.owner_id) if lead.owner_id else None
         if rep is None or not rep.email:
@@ -118,7 +123,7 @@ class Mailer:
             raise Retriable(f"The mail server broke off ({type(error).__name__}).") from None
         house.effects.hand_over(effect)
         try:
-            code, _ = server.data(message.as_bytes())
+            code, _ = server.data(message.as_bytes(policy=LINES))
         except smtplib.SMTPDataError as error:  # refused before the message was sent
             code = error.smtp_code
         except (OSError, smtplib.SMTPException) as error:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from allocation.policy_tables import Findings, PolicyError, Problem, Table, did_you_mean
+from allocation.policy_tables import Findings, PolicyError, Problem, Table
 from allocation.toml_lines import line_numbers
 from connector.pipeline.wishes import parse_quiet
 from connector.playbooks.plan import NOT_THEIRS, STOPS, On, Playbook, Since, When
@@ -160,4 +160,4 @@ def _when(table: Table) -> When:
 
 def _needed(table: Table, key: str) -> None:
     if key not in table.values:
-        table.wrong(key, f"when on = {table.values['on']!r} needs {key}{did_you_mean(key, ())}")
+        table.wrong(key, f"when on = {table.values['on']!r} needs {key}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from allocation.policy_tables import Table, did_you_mean
 from connector.playbooks.conditions import Acted, Conditions, Wanted
@@ -13,9 +13,6 @@ from leads.fields import CANONICAL
 
 if TYPE_CHECKING:
     from connector.playbooks.reading import Known
-
-#: The keys of a table that is a wish for a number.
-BOUNDS: Final = ("min", "max")
 
 
 def read_conditions(table: Table, known: Known) -> Conditions:

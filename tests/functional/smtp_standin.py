@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
@@ -18,7 +18,7 @@ class MailServer:
     port: int = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
-    on_message: Callable[[], None] = lambda: None
+    bare_lines: int = 0  # not ended as SMTP has it; strict servers refuse them
 
     def messages(self) -> list[EmailMessage]:
         return [message for _, message in self.taken]
@@ -38,13 +38,13 @@ class _Session(socketserver.StreamRequestHandler):
                     return
                 body = b"".join(iter(self._body_line, None))
                 server.taken.append((to, message_from_bytes(body, policy=policy.default)))  # type: ignore[arg-type]
-                server.on_message()
                 verb = "MESSAGE"
             if not self._say(server.answers.pop(verb, "221 bye" if verb == "QUIT" else "250 ok")):
                 return
 
     def _body_line(self) -> bytes | None:
         line = self.rfile.readline()
+        self.server.mail.bare_lines += not line.endswith(b"\r\n")  # type: ignore[attr-defined]
         return None if line in (b".\r\n", b"") else line.removeprefix(b".") if line.startswith(b"..") else line
 
     def _say(self, text: str) -> bool:

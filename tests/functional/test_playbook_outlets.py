@@ -100,6 +100,7 @@ def test_an_email_to_the_lead(open_one: Callable[..., Desk], mail: MailServer) -
     text = message.get_content()
     assert text.startswith("From US, of.")
     assert "To hear no more from us: stop@acme.example" in text
+    assert mail.bare_lines == 0
 
 
 def test_a_fact_cannot_add_a_header(open_one: Callable[..., Desk], mail: MailServer) -> None:
@@ -123,6 +124,16 @@ def test_who_opted_out_gets_none_even_at_the_last_moment(open_one: Callable[...,
     desk = open_one(smtp=smtp(mail))
     lead_id = started(desk, LETTER)
     desk.house.privacy.record(EMAIL, "marketing", "email", False, "test", desk.clock.now())
+    deliver(desk.house, "smtp")
+    assert mail.taken == []
+    assert ending(desk, lead_id, EffectKind.EMAIL)[0] == "done"
+
+
+def test_an_address_that_smtp_cannot_carry_is_left(open_one: Callable[..., Desk], mail: MailServer) -> None:
+    desk = open_one(smtp=smtp(mail))
+    lead_id = started(desk, LETTER)
+    with desk.house.db.transaction():
+        desk.tell(CRM, change("1", desk.clock.now(), email="grâce@navy.example"))
     deliver(desk.house, "smtp")
     assert mail.taken == []
     assert ending(desk, lead_id, EffectKind.EMAIL)[0] == "done"
