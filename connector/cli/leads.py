@@ -58,7 +58,7 @@ def train(
     mapping: Annotated[
         Path | None, typer.Option("--map", metavar="MAP.toml", help="A map that you looked over: use its columns.")
     ] = None,
-    compare: Annotated[bool, typer.Option(help="With --csv: hold seven model families side by side in the model card.")] = False,
+    compare: Annotated[bool, typer.Option(help="Hold seven model families side by side; see `models compare`.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a model and use it.
@@ -80,7 +80,7 @@ def train(
     with opened_house() as house, progress("Training") as report:
         try:
             if file is None or target is None:
-                record = training.run(house, report)
+                record = training.run(house, report, families=compare)
             else:
                 done = training_csv.run_csv(
                     house, file, target, won=won, order=order, keep=keep, mapping=mapping, families=compare, progress=report

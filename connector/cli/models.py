@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from connector.cli.answers import AsJson, fail, me, opened_house, show_facts, show_rows
+
+if TYPE_CHECKING:
+    from connector.bootstrap import House
+    from connector.storage.model_versions import ModelRecord
 
 app = typer.Typer(help="Trained models.", no_args_is_help=True)
 #: Figures in the list; `models show` has them all.
@@ -39,12 +43,48 @@ def show(
     Example: leadswitch models show --json
     """
     with opened_house() as house:
-        known = {one.version: one for one in house.model_versions.all()}
-        record = known.get(version) if version else house.model_versions.champion()
-    if record is None:
-        fail(f"There is no model {version}." if version else "No model is in use: leads are scored by rules.")
+        record = _record(house, version)
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
     show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **figures(record.metrics)}, as_json)
+
+
+@app.command()
+def compare(
+    version: Annotated[str | None, typer.Argument(help="By default the one in use.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The model families side by side, as they did on the newest leads when this model was trained.
+
+    Best log loss first. Each figure comes with its 95% interval; the model is trained with the comparison by `train --compare`.
+
+    Example: leadswitch models compare --json
+    """
+    with opened_house() as house:
+        record = _record(house, version)
+    families = record.metrics.get("families")
+    if not families:
+        fail(f"Model {record.version} was trained without the comparison. Train with it: leadswitch train --compare")
+    if as_json:
+        show_rows([{"version": record.version, **line} for line in families], as_json, "")
+        return
+    figures_of = [name for name in families[0] if name != "family"]
+    rows = [{"family": line["family"], **{name: _with_interval(line[name]) for name in figures_of}} for line in families]
+    show_rows(rows, as_json, "")
+
+
+def _with_interval(figure: Sequence[float]) -> str:
+    """A figure with its interval: ".871 (.852 to .889)"."""
+    value, low, high = (f"{number:.3f}".removeprefix("0") for number in figure)
+    return f"{value} ({low} to {high})"
+
+
+def _record(house: House, version: str | None) -> ModelRecord:
+    """The model of this version, or the one in use; ends the command when there is none."""
+    known = {one.version: one for one in house.model_versions.all()}
+    record = known.get(version) if version else house.model_versions.champion()
+    if record is None:
+        fail(f"There is no model {version}." if version else "No model is in use: leads are scored by rules.")
+    return record
 
 
 @app.command()

@@ -19,8 +19,13 @@ from scoring.training import train
 log = structlog.get_logger(__name__)
 
 
-def run(house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7) -> ModelRecord:
-    """Train, save and promote. Raises `scoring.training.NotEnough` with one line; nothing is half-written then."""
+def run(
+    house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7, families: bool = False
+) -> ModelRecord:
+    """Train, save and promote; `families` adds the comparison of model families to the figures.
+
+    Raises `scoring.training.NotEnough` with one line; nothing is half-written then.
+    """
     tell = progress or (lambda done, what: None)
     examples = []
     outcomes = len(endings(house))
@@ -29,7 +34,9 @@ def run(house: House, progress: Callable[[float, str], None] | None = None, *, s
         if place % 200 == 0:
             tell(min(0.2 * place / max(2 * outcomes, 1), 0.2), "reading history")
     min_labels = house.settings.scoring.min_labels
-    bundle = train(examples, seed=seed, min_labels=min_labels, progress=lambda done, what: tell(0.2 + 0.8 * done, what))
+    bundle = train(
+        examples, seed=seed, min_labels=min_labels, families=families, progress=lambda done, what: tell(0.2 + 0.8 * done, what)
+    )
     record = keep_model(house, bundle)
     look_alikes.refresh(house)
     log.info("model trained", version=bundle.version, examples=len(examples))
@@ -40,8 +47,7 @@ def keep_model(house: House, bundle: Bundle) -> ModelRecord:
     """Save a model and use it from now on."""
     bundle.save(house.models.path(bundle.version))
     with house.db.transaction():
-        if all(known.version != bundle.version for known in house.model_versions.all()):
-            house.model_versions.add(bundle.version, bundle.metrics)
+        house.model_versions.add(bundle.version, bundle.metrics)
         record = house.model_versions.promote(bundle.version)
         house.audit.add("system", "model.promoted", f"model:{bundle.version}")
     return record

@@ -28,10 +28,11 @@ class ModelVersions:
         self._db, self._clock = db, clock
 
     def add(self, version: str, metrics: Mapping[str, Any]) -> ModelRecord:
-        """Register a model whose files are in place."""
+        """Register a model whose files are in place. One that is known, trained once more, gets these figures."""
         with self._db.transaction():
-            row = Row.create(version=version, state="retired", metrics=dict(metrics), created_at=self._clock.now())
-            return _record(row)
+            if not Row.update({Row.metrics: dict(metrics)}).where(Row.version == version).execute():
+                Row.create(version=version, state="retired", metrics=dict(metrics), created_at=self._clock.now())
+            return _record(Row.get(Row.version == version))
 
     def promote(self, version: str) -> ModelRecord:
         """Make a version the champion. Raises `Configuration` when there is no such version."""

@@ -102,3 +102,22 @@ def test_why_says_what_to_do_and_what_would_lift_the_lead(run: Run, house: House
     assert told["now"]["next_step"]["action"] == "email"
     assert told["now"]["would_lift"]["lifts"] is True
     assert told["now"]["similar_leads"] == []
+
+
+def test_model_families_are_held_side_by_side(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("models", "compare")
+    assert code == 1
+    assert "No model is in use" in err
+    house = open_house(read_settings({"LEADSWITCH_HOME": str(tmp_path / "var")}), migrate=True)
+    house.model_versions.add("20260301-a", {"auc": 0.8})
+    house.model_versions.add("20260302-b", {"families": [{"family": "catboost", "auc": [0.871, 0.852, 0.889]}]})
+    house.model_versions.promote("20260302-b")
+    house.close()
+    code, out, _ = run("models", "compare")
+    assert code == 0
+    assert out.splitlines() == ["family\tauc", "catboost\t.871 (.852 to .889)"]
+    code, out, _ = run("models", "compare", "--json")
+    assert json.loads(out) == [{"version": "20260302-b", "family": "catboost", "auc": [0.871, 0.852, 0.889]}]
+    code, _, err = run("models", "compare", "20260301-a")
+    assert code == 1
+    assert "leadswitch train --compare" in err

@@ -97,3 +97,20 @@ def test_empty_columns_and_ten_thousand_levels_are_left_out_and_named(house: Hou
     assert why["nothing"] == "empty"
     assert "different values" in why["town"]
     assert house.models.champion() is not None
+
+
+def test_families_are_compared_and_told(house: House, tmp_path: Path) -> None:
+    file = save(tmp_path, lines(300))
+    plain = run_csv(house, file, "Converted")
+    assert "families" not in plain.record.metrics
+    told = run_csv(house, file, "Converted", families=True)
+    assert told.record.version == plain.record.version  # the same model, with more known of it
+    families = told.record.metrics["families"]
+    assert {"catboost", "hist_gradient_boosting", "mlp", "logistic", "decision_tree", "random_forest"} <= {
+        one["family"] for one in families
+    }
+    for line in families:
+        for name in ("accuracy", "precision", "recall", "f1", "auc", "log_loss", "brier", "ece"):
+            value, low, high = line[name]
+            assert low <= high
+            assert value >= 0
