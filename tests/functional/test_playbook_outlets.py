@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -31,6 +32,12 @@ from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change,
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 EMAIL = "grace@navy.example"
 ON_FORM = "[playbooks.x.when]\non = 'act'\nkinds = ['form_submitted']\n"
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture
