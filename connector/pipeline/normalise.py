@@ -68,7 +68,7 @@ def normalise_unstored(
     facts = normalise_fields({name: value for name, value in fields.items() if value is not None and name != "phone"})
     if phone is not None:
         facts["phone"] = _clean(phone, MAX_TEXT)
-    return facts, _clean_all(dict(list(extra.items())[:MAX_EXTRAS]))
+    return facts, _clean_all(extra if len(extra) <= MAX_EXTRAS else dict(list(extra.items())[:MAX_EXTRAS]))
 
 
 def normalise_fields(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
@@ -124,11 +124,9 @@ def normalise_name(text: str, limit: int) -> str:
 
 
 def _clean(value: FieldValue, limit: int) -> FieldValue:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if not isinstance(value, str):
-        return value
-    return _safe(value).strip()[:limit] or None
+    if isinstance(value, str):
+        return _safe(value).strip()[:limit] or None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _safe(text: str) -> str:
@@ -136,5 +134,5 @@ def _safe(text: str) -> str:
     if text.isascii():
         return text.replace("\x00", "")
     if text.isascii():
-        return text.replace("\x00", "")
+        return text.replace("\x00", "") if "\x00" in text else text
     return text.replace("\x00", "").encode("utf-8", "replace").decode()

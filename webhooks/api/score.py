@@ -94,7 +94,7 @@ def _history(house: House, wanted: ScoredLead, now: datetime) -> LeadHistory | N
     if wanted.lead_id is not None:
         lead = house.leads.get(wanted.lead_id)
         return house.histories.at(lead.id, now) if lead else None
-    facts, extra = normalise_unstored(dict(wanted.lead) if wanted.lead else {}, wanted.extra)
+    facts, extra = normalise_unstored(wanted.lead.__dict__ if wanted.lead else {}, wanted.extra)
     acts: Sequence[Act] = wanted.engagements
     times = [act.occurred_at for act in acts]
     if times and (times[-1] > now or any(map(datetime.__gt__, times, times[1:]))):
