@@ -85,7 +85,7 @@ class LeadReader:
                 return
 
     def _leads(self, calls: SalesforceCalls, conditions: str) -> list[Record]:
-        """The leads that meet the conditions. A hidden field refuses a whole query: then only what our user may see is asked."""
+        """The leads that meet the conditions. A hidden field refuses the query; then only what our user may see is asked for."""
         try:
             return list(soql.rows(calls, f"SELECT Id, {', '.join(self._wanted)} FROM Lead {conditions}"))  # noqa: S608 - SOQL
         except Configuration as error:
