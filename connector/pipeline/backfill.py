@@ -11,6 +11,7 @@ from connector.bootstrap import House
 from connector.errors import Configuration
 from connector.pipeline.accounts import read_accounts
 from connector.pipeline.consent import is_barred
+from connector.pipeline.enrich import score_first
 from connector.pipeline.identity import join_near
 from connector.pipeline.normalise import normalise
 from connector.pipeline.ownership import end, follow
@@ -68,7 +69,10 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
                 for token in house.leads.tokens(connection, change.external_id, change.fields, change.extra)
             )
             owners: list[tuple[Applied, LeadChange]] = []
-            ids = {change.external_id: _take_lead(house, connection, change, live, owners) for change in chunk}
+            ids: dict[str, tuple[int | None, bool]] = {}
+            for change in chunk:  # a record may stand there as it was made and as it is now
+                lead_id, made = _take_lead(house, connection, change, live, owners)
+                ids[change.external_id] = lead_id, made or ids.get(change.external_id, (None, False))[1]
             for external_id, (lead_id, _) in ids.items():
                 if lead_id is not None and external_id in acts:
                     engagements += house.leads.add_engagements(connection, acts[external_id], lead_id, live=live)
@@ -81,7 +85,7 @@ def take_page(house: House, connection: str, page: BackfillPage, *, live: bool) 
             for lead_id, new in ids.values():
                 if lead_id is not None and live and new:
                     recovered += 1
-                    house.db.after_commit(lambda lead_id=lead_id: house.queue.ring_score(lead_id))  # type: ignore[misc]
+                    score_first(house, lead_id)
     return BackfillReport(0, len({change.external_id for change in page.leads}), engagements, outcomes, recovered)
 
 

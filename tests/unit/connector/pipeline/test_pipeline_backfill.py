@@ -148,6 +148,15 @@ def test_reconciling_routes_whom_no_webhook_spoke_of_and_goes_on_from_there(desk
     assert told.asked == [(NOON - timedelta(hours=24), None), (NOON, "9")]
 
 
+def test_a_record_that_stands_twice_in_a_page_is_routed(desk: Desk) -> None:
+    """As it was made, and as it is now."""
+    both = [change("9", NOON - timedelta(hours=1), email="nine@corp.example"), change("9", NOON, title="CEO")]
+    Changed(desk, BackfillPage(both, [], {}, None))
+    assert reconcile.reconcile(desk.house, CRM).recovered == 1
+    desk.run()
+    assert sum(desk.house.decisions.open_counts().values()) == 1
+
+
 def test_an_owner_whose_change_no_webhook_told_holds_the_lead_with_everything(desk: Desk) -> None:
     desk.tell(CRM, change("9", BEFORE, email="nine@corp.example", title="CEO", owner_id="100"))
     desk.run()
