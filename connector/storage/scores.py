@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from connector.clock import to_ms
 from connector.storage.db import Database, marks
@@ -20,6 +20,8 @@ from leads.enums import Tier
 from leads.fields import PERSONAL
 from leads.records import FieldValue
 from leads.results import Rationale, Reason, Score
+
+_PERSONAL: Final = frozenset(PERSONAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,16 @@ class Scores:
             value = self._vault.person(lead.data_key).open_json(row.rationale)
             return Rationale(value["text"], value["adjustment"], tuple(value["intents"]), value["model"])
 
-    def _seals(self, scores: Sequence[tuple[int, int, Score]]) -> Mapping[int, PersonSeal]:
-        """The seals of the leads whose scores speak of columns of the tenant's own; none for who was erased."""
-        own = [lead_id for lead_id, _, score in scores if any(name.startswith(EXTRA) for name in score.features)]
+    def _seals(self, scores: Sequence[tuple[int, int, Score]]) -> Mapping[int, PersonSeal | None]:
+        """The seals of the leads whose scores speak of columns of the tenant's own; None for who was erased."""
+        # One text is searched in a tenth of the time that a hundred names take, and nearly every lead has none of its own.
+        own = [lead_id for lead_id, _, score in scores if f"\n{EXTRA}" in "\n".join(("", *score.features))]
         if not own:
             return {}
         with self._db.connected():
             keys = self._db.run(f"SELECT id, data_key FROM lead WHERE id IN ({marks(own)})", *own).fetchall()  # noqa: S608
-        return {lead_id: self._vault.person(bytes(key)) for lead_id, key in keys if key is not None}
+        found = {lead_id: self._vault.person(bytes(key)) for lead_id, key in keys if key is not None}
+        return {lead_id: found.get(lead_id) for lead_id in own}
 
     def _opened(self, row: Row) -> StoredScore:
         if row.sealed is None:
@@ -121,12 +125,12 @@ class Scores:
         return _stored(row, told["features"], told["reasons"])
 
 
-def _values(lead_id: int, version: int, score: Score, seals: Mapping[int, PersonSeal]) -> dict[str, Any]:
+def _values(lead_id: int, version: int, score: Score, seals: Mapping[int, PersonSeal | None]) -> dict[str, Any]:
     """The row. Of features and contributions only what says something is kept: no missing value, no nought. What is about a
     private person alone (`leads.fields.PERSONAL`) weighs in the contribution and is not kept in the clear. Values of the tenant's
     own columns, and the words about them, are sealed; in the clear such a reason is the column's name."""
-    known = {name: value for name, value in score.features.items() if value is not None and name not in PERSONAL}
-    own = {name: value for name, value in known.items() if name.startswith(EXTRA)}
+    known = {name: value for name, value in score.features.items() if value is not None and name not in _PERSONAL}
+    own = {name: value for name, value in known.items() if name.startswith(EXTRA)} if lead_id in seals else {}
     told = {reason.feature: [reason.value, reason.text] for reason in score.reasons if reason.feature.startswith(EXTRA)}
     seal = seals.get(lead_id)
     return {
