@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -26,6 +27,43 @@ PROBLEM: dict[str, Any] = {
 }
 
 
+#: What may come instead of the answer, whatever is asked; then what more a route can say no to.
+TROUBLES: dict[int, str] = {
+    400: "The request cannot be read.",
+    401: "No valid token.",
+    403: "The token's role may not do this.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    422: "Something in it is not right; `errors` names each field.",
+    429: "Too many requests: `Retry-After` says when again.",
+    503: "Our store is down: `Retry-After` says when again.",
+}
+NO_RECORD = {404: "There is no such record."}
+NOT_DONE = {409: "It was not done, and `detail` says why."}
+NOT_READ = {415: "The content type is not taken here."}
+#: The mailbox of each connection. What is taken is the vendor's own, so that it is not described any further here.
+MAILBOX: dict[str, Any] = {
+    "operationId": "receive",
+    "summary": "Deliver to a connection",
+    "description": "Takes what the vendor sends, checks its signature over the raw bytes, and answers once it is stored for good. "
+    "Sources that cannot sign put a long secret behind the connection's name. Wants no token.",
+    "security": [],
+    "parameters": [{"name": "connection", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
+}
+TAKEN = {200: "Stored, or known already.", 204: "Stored, or known already."}
+MAILBOX_TROUBLES: dict[int, str] = {
+    400: "The delivery cannot be verified as it is.",
+    401: "The signature is not right, or too old.",
+    403: "It comes from where nothing is taken.",
+    404: "There is no connection of this name.",
+    408: "The body came too slowly.",
+    413: "The body is too large.",
+    429: "Too many deliveries from one address.",
+    503: "Our store is down, or the connection is not set up: send it again.",
+}
+
+
 def describe(operations: tuple[Operation, ...], streams: tuple[Streaming, ...] = ()) -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     models: list[tuple[type[BaseModel], str]] = [(model, "validation") for one in operations if (model := one.takes) is not None]
@@ -36,6 +74,7 @@ def describe(operations: tuple[Operation, ...], streams: tuple[Streaming, ...] =
         paths.setdefault(f"/api/v1{one.path}", {})[one.method.lower()] = _operation(one)
     for stream in streams:
         paths.setdefault(f"/api/v1{stream.path}", {})["post"] = _stream(stream)
+    paths["/webhooks/{connection}"] = {"post": MAILBOX | {"responses": _told(TAKEN) | _problems(MAILBOX_TROUBLES)}}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Leadswitch", "version": "1"},
@@ -55,7 +94,7 @@ def _operation(one: Operation) -> dict[str, Any]:
         "description": f"{one.answer.__doc__} Wants the role {one.role.value}.",
         "responses": {
             str(one.status): {"description": "Done.", "content": {"application/json": {"schema": _reference(one.gives.__name__)}}},
-            "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": _reference("Problem")}}},
+            **_problems(_troubles(one)),
         },
     }
     if one.takes is not None:
@@ -78,9 +117,30 @@ def _stream(one: Streaming) -> dict[str, Any]:
         "requestBody": {"required": True, **file},
         "responses": {
             "200": {"description": "The file.", **file},
-            "default": {"description": "A problem.", "content": {"application/problem+json": {"schema": _reference("Problem")}}},
+            **_problems(TROUBLES | NOT_READ),
         },
     }
+
+
+def _troubles(one: Operation) -> dict[int, str]:
+    """Each status but success, and what it means."""
+    found = dict(TROUBLES)
+    if "{id}" in one.path or one.takes is not None:  # what is sent may name a lead or a rep too
+        found |= NO_RECORD
+    if one.method != "GET":
+        found |= NOT_DONE
+    if one.takes is not None:
+        found |= NOT_READ
+    return found
+
+
+def _problems(troubles: Mapping[int, str]) -> dict[str, Any]:
+    content = {"content": {"application/problem+json": {"schema": _reference("Problem")}}}
+    return {status: about | content for status, about in _told(dict(sorted(troubles.items()))).items()}
+
+
+def _told(meanings: Mapping[int, str]) -> dict[str, Any]:
+    return {str(status): {"description": meaning} for status, meaning in meanings.items()}
 
 
 def _reference(name: str) -> dict[str, str]:

@@ -260,7 +260,7 @@ def test_too_many_requests_of_one_client(site: Any) -> None:
 
 def test_the_interface_is_described(site: Any) -> None:
     document = site.client.get("/openapi.json").json()
-    assert set(document["paths"]) == {f"/api/v1{operation.path}" for operation in (*OPERATIONS, *STREAMS)}
+    assert set(document["paths"]) == {"/webhooks/{connection}", *(f"/api/v1{one.path}" for one in (*OPERATIONS, *STREAMS))}
     post = document["paths"]["/api/v1/leads"]["post"]
     assert post["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/NewLead"}
     references = {text.partition('"')[0] for text in site.client.get("/openapi.json").text.split("#/components/schemas/")[1:]}
