@@ -132,9 +132,10 @@ class BoostedScorer:
         model = CatBoostClassifier()
         try:
             model.load_model(blob=blob)
-        except CatBoostError as error:
-            raise ValueError("the model file is not a CatBoost model") from error
-        return cls(model, columns, LevelRates(json.loads(model.get_metadata()[RATES])), threads)
+            rates = LevelRates(json.loads(model.get_metadata()[RATES]))
+        except (CatBoostError, KeyError) as error:
+            raise ValueError("the model file is not a CatBoost model of ours") from error
+        return cls(model, columns, rates, threads)
 
     @classmethod
     def fit(

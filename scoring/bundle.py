@@ -19,7 +19,7 @@ from scoring.features.learned import Learned
 from scoring.tiers import Cuts
 
 #: Grows when the folder's layout or the meaning of a feature changes.
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
