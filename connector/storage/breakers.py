@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 FAILURES: Final = 5
 PAUSE_S: Final = 30.0
 LONGEST_PAUSE_S: Final = 300.0
+#: More than lead to the longest pause; without a bound the number outgrows a float within days.
+MOST_DOUBLINGS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ class Breakers:
     def failed(self, destination: str, error: Exception) -> Breaker:
         """Nobody answered a call; returns how the breaker stands now."""
         known, now = self.of(destination), self._clock.now()
+        if self.bars(known):  # a call that was under way when the breaker opened: the same silence, not one more
+            return known
         failures = known.failures + 1
         opens_at = None
         if failures >= FAILURES:
-            pause = min(PAUSE_S * 2 ** (failures - FAILURES), LONGEST_PAUSE_S)
+            pause = min(PAUSE_S * 2 ** min(failures - FAILURES, MOST_DOUBLINGS), LONGEST_PAUSE_S)
             opens_at = now + timedelta(seconds=pause)
         found = Breaker(failures, opens_at, known.since or now, str(error))
         stands = {"failures": failures, "opens_at": to_ms(opens_at) if opens_at else None, "since": to_ms(found.since or now)}

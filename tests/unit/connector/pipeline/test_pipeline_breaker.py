@@ -101,3 +101,22 @@ def test_the_alerts_of_a_silent_crm_are_not_held_up(desk: Desk) -> None:
     route(desk, "1")
     assert deliver(desk.house, "slack") > 0
     assert any(kind.kind is EffectKind.SLACK_CARD for kind in desk.house.effects.of_lead(desk.lead("1")))
+
+
+def test_many_that_fail_at_once_lengthen_the_pause_no_more_than_one(desk: Desk) -> None:
+    outage(desk)
+    for _ in range(8):  # calls of other workers, which were under way when the breaker opened
+        opened = desk.house.breakers.failed(CRM, DOWN)
+    assert opened.opens_at is not None
+    assert (opened.opens_at - desk.clock.now()).total_seconds() == PAUSE_S
+
+
+def test_an_outage_of_weeks_still_ends(desk: Desk) -> None:
+    breakers = desk.house.breakers
+    for _ in range(1_500):  # five days of tries
+        desk.clock.move(LONGEST_PAUSE_S)
+        breaker = breakers.failed(CRM, DOWN)
+    assert breaker.opens_at is not None
+    assert (breaker.opens_at - desk.clock.now()).total_seconds() == LONGEST_PAUSE_S
+    breakers.worked(CRM)
+    assert breakers.of(CRM).opens_at is None
