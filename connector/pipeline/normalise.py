@@ -133,6 +133,4 @@ def _safe(text: str) -> str:
     """Without NUL and without half a character, which databases refuse."""
     if text.isascii():
         return text.replace("\x00", "")
-    if text.isascii():
-        return text.replace("\x00", "") if "\x00" in text else text
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
