@@ -18,8 +18,8 @@ class LeadChange:
     `event_key` is unique within a connection. `fields` holds canonical fields (see `leads.fields`), `extra` the vendor's or
     tenant's own columns. A field set to None was emptied. `fetch` asks the pipeline to read the whole record from the CRM
     because the vendor's notice does not carry it. `created_at` is when the record was made, where the source tells.
-    `settles_at` is set where nothing of the notice is believed: the record is read from then on (a vendor may tell of a change before
-    it commits it), and without a record there is no change.
+    `settles_at` is set where nothing of the notice is believed: the record is read from then on (a vendor may tell of a change
+    before it commits it), and without a record there is no change.
     """
 
     event_key: str

@@ -131,8 +131,8 @@ def test_an_open_deal_is_no_ending() -> None:
 def test_every_company_with_its_domains_and_owner(crm: Any, client: Any) -> None:
     for number in range(1, 251):
         crm.others["companies"][str(number)] = {"name": f"Company {number}", "domain": f"c{number}.example"}
-    told = {"hs_additional_domains": "acme.org; acme.io", "hubspot_owner_id": "42", "lifecyclestage": "customer", "country": "Germany"}
-    crm.others["companies"]["7"] |= {**told, "notes_last_updated": "2026-02-01T10:00:00Z"}
+    told = {"hs_additional_domains": "acme.org; acme.io", "hubspot_owner_id": "42", "lifecyclestage": "customer"}
+    crm.others["companies"]["7"] |= {**told, "country": "Germany", "notes_last_updated": "2026-02-01T10:00:00Z"}
     pages = list(client.accounts())
     assert [len(page) for page in pages] == [100, 100, 50]
     assert pages[0][6] == AccountRecord(
