@@ -63,16 +63,13 @@ class Newcomers:
         """
         if not newcomers:
             return []
-        before = self._db.run("SELECT COALESCE(MAX(id), 0) FROM lead").fetchone()[0]
         leads, changes = [], []
         for one in newcomers:
             lead, change = self._rows(connection, one)
             leads.append(lead)
             changes.append(change)
         insert_many(self._db, LeadRow, leads)
-        made = "SELECT id, external_id FROM lead WHERE connection = ? AND id > ?"
-        by_external = {external_id: lead_id for lead_id, external_id in self._db.run(made, connection, before).fetchall()}
-        ids = [by_external[one.change.external_id] for one in newcomers]
+        ids = self._ids(connection, [one.change.external_id for one in newcomers])
         for lead_id, change in zip(ids, changes, strict=True):
             change["lead_id"] = lead_id
         insert_many(self._db, ChangeRow, changes)
@@ -85,6 +82,15 @@ class Newcomers:
         near = [{"token": token, "lead_id": lead_id} for lead_id, one in zip(ids, newcomers, strict=True) for token in one.near]
         insert_many(self._db, NearName, near)
         return ids
+
+    def _ids(self, connection: str, external_ids: Sequence[str]) -> list[int]:
+        """The ids of these leads. Asked by name: all that one import brought in share their connection."""
+        by_external: dict[str, int] = {}
+        for start in range(0, len(external_ids), A_LOOK):
+            part = external_ids[start : start + A_LOOK]
+            made = f"SELECT external_id, id FROM lead WHERE connection = ? AND external_id IN ({marks(part)})"  # noqa: S608 - marks only
+            by_external.update(self._db.run(made, connection, *part).fetchall())
+        return [by_external[external_id] for external_id in external_ids]
 
     def _rows(self, connection: str, newcomer: Newcomer) -> tuple[dict[str, object], dict[str, object]]:
         change = newcomer.change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ import pytest
 from connector import commands
 from connector.commands import Actor
 from connector.commands.playbooks import playbook_history
+from connector.pipeline.accounts import match_account
 from connector.pipeline.backfill import take_page
 from connector.pipeline.deliver import HANDLERS
+from connector.pipeline.import_map import ImportMap
+from connector.pipeline.importing import run as run_import
 from connector.pipeline.sweep import Sweeper
 from connector.playbooks.runs import sweep_playbooks
 from connector.ports import BackfillPage
@@ -22,13 +25,14 @@ from connector.schedule import chores
 from connector.storage.census import take_census
 from connector.testing import NOON
 from leads.enums import ChangeKind, EngagementKind, Outcome, Role
+from leads.records import AccountRecord, FieldValue
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change, open_desk
 from tests.unit.connector.playbooks.conftest import publish
 
 GROWING = {
-    "act", "assignment", "audit", "card", "decision", "effect", "engagement", "feedback", "first_contact", "identity",
-    "inbound_event", "inbox", "lead", "lead_change", "merge", "near_name", "playbook_look", "playbook_run", "playbook_step",
-    "score", "timer", "waiting", "written",
+    "account", "account_name", "act", "assignment", "audit", "card", "decision", "effect", "engagement", "enriched", "enrichment",
+    "feedback", "first_contact", "identity", "inbound_event", "inbox", "lead", "lead_change", "merge", "near_name", "playbook_look",
+    "playbook_run", "playbook_step", "score", "snooze", "thread", "timer", "tombstone", "waiting", "written",
 }  # fmt: skip
 #: Asked once in ten minutes, of everything that ended.
 SELDOM = "closed_as IN ('won', 'lost') GROUP BY rep_id, tier"
@@ -36,6 +40,13 @@ SELDOM = "closed_as IN ('won', 'lost') GROUP BY rep_id, tier"
 OF_THE_OPEN = re.compile(
     r"USING (COVERING )?INDEX (lead_un|assignment_o|effect_o|audit_unsealed|timer_|waiting_|playbook_look_due|playbook_run_due)"
 )
+
+
+class Knowing:
+    """An enrichment service that gives everybody a title."""
+
+    def find(self, email: str) -> Mapping[str, FieldValue] | None:
+        return {"title": "CEO"}
 
 
 @pytest.fixture
@@ -123,6 +134,54 @@ def test_what_playbooks_ask_reads_by_index(desk: Desk, asked: dict[str, Any]) ->
     assert [run.state for run in desk.house.playbooks.of_lead(lead_id)] == ["done"]
     playbook_history(desk.house, lead_id)
     found = scans(desk, asked)
+    assert not found, "\n".join(f"{step}: {statement}" for step, statement in sorted(found))
+
+
+def test_what_an_import_asks_reads_by_index_and_not_all_that_was_imported(desk: Desk, asked: dict[str, Any]) -> None:
+    file = desk.house.settings.home / "leads.csv"
+    twice = "3,p2@acme.example,Ann,Bergre,Acme\n"  # known by then, and alike to somebody
+    file.write_text("Id,Mail,First,Last,Firm\n1,p1@acme.example,Ann,Berger,Acme\n2,p2@acme.example,Bo,Lind,Acme\n" + twice)
+    told = {"email": "Mail", "first_name": "First", "last_name": "Last", "company": "Firm"}
+    report = run_import(desk.house, file, ImportMap("import", "Id", fields=told))
+    assert (report.rows, report.created) == (3, 2)
+    found = scans(desk, asked)
+    assert not found, "\n".join(f"{step}: {statement}" for step, statement in sorted(found))
+    by_connection = [
+        (statement, step)
+        for statement, values in asked.items()
+        if " lead " in statement and statement.startswith("SELECT")
+        for *_, step in desk.house.db.raw.connection().execute(f"EXPLAIN QUERY PLAN {statement}", values or ())
+        if step.endswith("(connection=?)")
+    ]
+    assert not by_connection, "all leads of an import share its connection"
+
+
+def test_enriching_and_finding_the_company_read_by_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = open_desk(tmp_path / "more", enrichment={"url": "https://enrich.example/find"})
+    statements: dict[str, Any] = {}
+    run = desk.house.db.raw.execute_sql
+
+    def listen(statement: str, values: Any = None, *rest: Any, **more: Any) -> Any:
+        statements[statement] = values
+        return run(statement, values, *rest, **more)
+
+    monkeypatch.setattr(desk.house.db.raw, "execute_sql", listen)
+    desk.house.__dict__["enricher"] = Knowing()
+    with desk.house.db.transaction():
+        desk.house.accounts.take(CRM, [AccountRecord("c1", "Acme", ("acme.com",), "DE", None, False, None)], NOON)
+    desk.tell(CRM, change("1", email="ann@acme.com", company="Acme"))
+    desk.clock.move(600)
+    Sweeper(desk.house).sweep()
+    desk.run()
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert lead.fields["title"] == "CEO"
+    assert match_account(desk.house, lead) is not None
+    desk.house.breakers.of(CRM)
+    found = scans(desk, statements)
+    desk.house.close()
+    assert any("FROM enrichment" in statement for statement in statements)
+    assert any("FROM account_name" in statement for statement in statements)
     assert not found, "\n".join(f"{step}: {statement}" for step, statement in sorted(found))
 
 
