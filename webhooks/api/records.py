@@ -12,6 +12,10 @@ Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_l
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
+#: No record has a higher number: fifteen digits, as in paths.
+MOST_ID = 10**15 - 1
+
+
 class Taken(BaseModel):
     """Something a client sends."""
 
@@ -111,7 +115,7 @@ class DecisionQuery(Taken):
     """Paging: decisions at or after `since`, with an id above `after`."""
 
     since: AwareDatetime | None = None
-    after: int = Field(default=0, ge=0)
+    after: int = Field(default=0, ge=0, le=MOST_ID)
     limit: int = Field(default=100, ge=1, le=500)
 
 

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from leads.records import Engagement
-from webhooks.api.records import Given, LeadFields, ReasonOut, Scalar, Taken
+from webhooks.api.records import MOST_ID, Given, LeadFields, ReasonOut, Scalar, Taken
 
 #: Leads of one batch.
 MOST = 5_000
@@ -30,7 +30,7 @@ class Act(Engagement):
 class ScoredLead(Taken):
     """A stored lead by `lead_id`, or an unstored one by `lead`."""
 
-    lead_id: int | None = Field(default=None, ge=1)
+    lead_id: int | None = Field(default=None, ge=1, le=MOST_ID)
     lead: LeadFields | None = None
     extra: dict[str, Scalar] = Field(default_factory=dict, max_length=200)
     created_at: AwareDatetime | None = None

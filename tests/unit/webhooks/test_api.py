@@ -258,6 +258,13 @@ def test_too_many_requests_of_one_client(site: Any) -> None:
         assert client.get("/api/v1/reps", headers=other).status_code == 200
 
 
+def test_numbers_that_no_record_has_are_refused(site: Any) -> None:
+    """They would not fit into the database's own integers."""
+    assert wrong_fields(site.call("GET", f"/decisions?after={2**63}")) == {"after"}
+    assert wrong_fields(site.call("POST", "/score", {"lead_id": 2**63})) == {"lead_id"}
+    assert wrong_fields(site.call("POST", "/score/batch", {"leads": [{"lead_id": 2**63}]})) == {"leads.0.lead_id"}
+
+
 def test_the_interface_is_described(site: Any) -> None:
     document = site.client.get("/openapi.json").json()
     assert set(document["paths"]) == {"/webhooks/{connection}", *(f"/api/v1{one.path}" for one in (*OPERATIONS, *STREAMS))}
