@@ -23,7 +23,7 @@ from connector.clock import to_ms
 from leads.enums import EngagementKind
 from leads.records import EngagementEvent, LeadHistory
 from scoring.live import Buckets, live_values
-from scoring.timeline import MOST_ACTS, Timeline, counts, hour_of
+from scoring.timeline import MOST_ACTS, Timeline, aside, counts, hour_of
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class LiveLayer:
 
     def read(self, version: int, history: LeadHistory) -> Mapping[str, int] | None:
         """The live features of a lead of this version; None when they are to be worked out of its history."""
-        if len(history.engagements) < self._worth_asking:
+        if len(history.engagements) < self._worth_asking or aside(history):
             return None
         return self.look(history.lead_id, version, history.as_of)
 
@@ -95,8 +95,8 @@ class LiveLayer:
     def build(self, version: int, history: LeadHistory) -> None:
         """Count a lead anew, from its history as it stood with this version."""
         acts = history.engagements
-        if len(acts) >= MOST_ACTS:
-            return  # so many that its history is cut: it is always worked out of that
+        if len(acts) >= MOST_ACTS or aside(history):
+            return  # a history that is cut, or of which some acts count nothing: it is always worked out of that
         newest = max((to_ms(act.occurred_at) for act in acts), default=0)
         told: dict[Any, Any] = {VERSION: version, ACTS: len(acts), NEWEST: newest}
         told |= {f"{kind.value}:{hour}": count for (kind, hour), count in Timeline(history).hourly().items()}

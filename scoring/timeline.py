@@ -15,6 +15,7 @@ from typing import Final
 from leads.enums import EngagementKind as Kind
 from leads.records import Engagement, LeadHistory
 from scoring.facts import email_domain, to_word
+from scoring.noise import Aside, keep_plausible, set_aside
 
 HOUR_S: Final = 3_600
 DAY_S: Final = 86_400.0
@@ -68,6 +69,17 @@ def in_order(acts: Iterable[Engagement]) -> list[Engagement]:
     return ordered
 
 
+def newest(history: LeadHistory) -> list[Engagement]:
+    """The newest MOST_ACTS acts up to `as_of`, oldest first: all that is looked at."""
+    return in_order(act for act in history.engagements if act.occurred_at <= history.as_of)[-MOST_ACTS:]
+
+
+def aside(history: LeadHistory) -> list[Aside]:
+    """The acts that features leave out since no person does so many, and why; the places are those in `newest`."""
+    acts = newest(history)
+    return set_aside(acts, [act.occurred_at.timestamp() for act in acts])
+
+
 class Timeline:
     """One lead's acts: `acts` are the interested ones of people, oldest first; times are seconds since 1970.
 
@@ -82,13 +94,13 @@ class Timeline:
         self._facts = history.facts
         self._act_times: list[float] = []
         self._times: dict[Kind, list[float]] = {}
-        for act in in_order(act for act in history.engagements if act.occurred_at <= history.as_of)[-MOST_ACTS:]:
-            self._keep(act)
+        acts = newest(history)
+        for act, moment in zip(*keep_plausible(acts, [act.occurred_at.timestamp() for act in acts]), strict=True):
+            self._keep(act, moment)
 
-    def _keep(self, act: Engagement) -> None:
+    def _keep(self, act: Engagement, moment: float) -> None:
         if not counts(act.kind, act.machine):
             return
-        moment = act.occurred_at.timestamp()
         self._times.setdefault(act.kind, []).append(moment)
         if act.kind not in TOWARDS and act.kind not in AWAY:
             self.acts.append(act)

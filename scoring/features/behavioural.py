@@ -35,7 +35,7 @@ DECIDER: Final = 0.6
 #: So many acts make a keen lead, and so many days of silence a quiet one.
 KEEN_ACTS: Final = 5
 QUIET_DAYS: Final = 14
-#: Half an hour without a page view ends a visit, as web analytics tools count it.
+#: Half an hour without a page view ends a visit, as web analytics tools (and our own script) count it.
 VISIT_GAP_S: Final = 1_800.0
 #: Interest halves in a week.
 HALF_LIFE_DAYS: Final = 7.0
@@ -76,11 +76,18 @@ def distinct_pages_30d(lines: Timelines) -> Values:
 
 
 def visits_30d(lines: Timelines) -> Values:
+    """Each session that the source names is a visit; where it names none, half an hour without a view ends one."""
     found, newest = [0] * lines.size, list(lines.since(30))
+    named: set[tuple[int, FieldValue]] = set()
     views = lines.of(Kind.PAGE_VIEWED)
-    for owner, at in zip(views.owner, views.at, strict=True):
+    for owner, at, act in zip(views.owner, views.at, views.acts, strict=True):
         if at > newest[owner]:
-            found[owner] += not found[owner] or at - newest[owner] > VISIT_GAP_S
+            session = act.properties.get("session")
+            if session is None:
+                found[owner] += not found[owner] or at - newest[owner] > VISIT_GAP_S
+            elif (owner, session) not in named:
+                named.add((owner, session))
+                found[owner] += 1
             newest[owner] = at
     return found
 
@@ -264,8 +271,8 @@ FEATURES: Final = (
     _number(
         "visits_30d",
         visits_30d,
-        "Visits (page views less than half an hour apart) in 30 days",
-        "engagements: page_viewed",
+        "Visits in 30 days: page views of one session, or less than half an hour apart where the source names no session",
+        "engagements: page_viewed, its session",
         _NEVER,
         counted("made", "visit to the site", "visits to the site", "in 30 days"),
         topic="visits",

@@ -16,6 +16,7 @@ from leads.enums import EngagementKind as Kind
 from leads.records import Engagement, FieldValue, LeadHistory, Signal
 from scoring.facts import email_domain, to_number, to_word
 from scoring.features.learned import Learned
+from scoring.noise import keep_plausible
 from scoring.timeline import AWAY, DAY_S, HOUR_S, MOST_ACTS, OUTCOME, TOWARDS, WRITTEN, in_order
 
 #: One value a lead.
@@ -71,6 +72,7 @@ class Timelines:
         if at[-1] > self.now[place] or len(at) > MOST_ACTS or any(map(float.__ge__, at, at[1:])):
             acts = in_order(act for act in acts if act.occurred_at <= history.as_of)[-MOST_ACTS:]
             at = [act.occurred_at.timestamp() for act in acts]
+        acts, at = keep_plausible(acts, at)
         kinds, own, times = self._kinds, self.acts[place], self.times[place]
         for act, moment in zip(acts, at, strict=True):
             kind = act.kind

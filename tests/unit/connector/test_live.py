@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from connector.live import LIFE_S, PAUSE_S, WORTH_ASKING, LiveLayer
@@ -15,7 +15,7 @@ from leads.enums import EngagementKind
 from leads.records import Engagement, EngagementEvent, LeadHistory
 from scoring.features import build
 from scoring.live import LIVE
-from scoring.timeline import MOST_ACTS
+from scoring.timeline import MOST_ACTS, aside
 
 K = EngagementKind
 #: (kind, minutes before NOON, made by a machine)
@@ -47,6 +47,7 @@ def test_counted_one_by_one_in_any_order_or_anew_it_is_the_same(
 ) -> None:
     live = layer(LiveMemory())
     first, then = [event(*one) for one in before], [event(*one) for one in after]
+    assume(not aside(history([*first, *then])))
     live.build(7, history(first))
     late = list(then)
     order.shuffle(late)  # type: ignore[attr-defined]
@@ -68,7 +69,7 @@ def test_a_count_of_another_version_is_not_used() -> None:
 def test_an_act_is_one_call_however_long_the_history_is() -> None:
     table = LiveMemory()
     live = layer(table)
-    live.build(7, history([event(K.EMAIL_OPENED, minutes) for minutes in range(900)]))
+    live.build(7, history([event(K.EMAIL_DELIVERED, minutes) for minutes in range(900)]))
     calls = table.calls
     live.record(1, 8, event(K.EMAIL_CLICKED, 1))
     assert table.calls == calls + 1
@@ -77,12 +78,25 @@ def test_an_act_is_one_call_however_long_the_history_is() -> None:
 
 def test_a_history_that_is_cut_is_not_counted() -> None:
     live = layer(LiveMemory())
-    live.build(7, history([event(K.EMAIL_OPENED, minutes) for minutes in range(MOST_ACTS)]))
+    live.build(7, history([event(K.EMAIL_DELIVERED, minutes) for minutes in range(MOST_ACTS)]))
     assert live.look(1, 7, NOON) is None
-    live.build(7, history([event(K.EMAIL_OPENED, minutes) for minutes in range(MOST_ACTS - 1)]))
+    live.build(7, history([event(K.EMAIL_DELIVERED, minutes) for minutes in range(MOST_ACTS - 1)]))
     assert live.look(1, 7, NOON) is not None
     live.record(1, 8, event(K.EMAIL_OPENED, 1))
     assert live.look(1, 8, NOON) is None
+
+
+def test_a_history_with_acts_set_aside_is_not_counted_and_a_count_not_used_for_it() -> None:
+    live = layer(LiveMemory())
+    plain = [event(K.PAGE_VIEWED, 60 * number) for number in range(WORTH_ASKING)]
+    live.build(7, history(plain))
+    assert live.read(7, history(plain)) == twelve(plain)
+    burst = [event(K.PAGE_VIEWED, 90) for _ in range(40)]
+    for number, one in enumerate(burst):
+        live.record(1, 8 + number, one)
+    noisy = history([*plain, *burst])
+    assert live.read(47, noisy) is None
+    assert twelve([*plain, *burst]) == twelve(plain)
 
 
 def test_an_act_from_after_the_moment_is_not_seen() -> None:

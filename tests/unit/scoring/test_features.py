@@ -365,10 +365,10 @@ def test_one_lead_is_read_as_features_read_it(acts: list[Engagement]) -> None:
 
 
 def test_the_newest_thousand_acts_are_looked_at() -> None:
-    many = [viewed("/a", 1, minute) for minute in range(MOST_ACTS + 5)]
+    many = [act(K.CALL_ANSWERED, 1, minute / 60) for minute in range(MOST_ACTS + 5)]
     old = act(K.MEETING_BOOKED, 3)
     assert build(lead(old, *many))["meetings_booked_30d"] == 0
-    assert build(lead(*many))["page_views_7d"] == MOST_ACTS
+    assert build(lead(*many))["calls_answered_30d"] == MOST_ACTS
 
 
 @settings(deadline=None, max_examples=150)
