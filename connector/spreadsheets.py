@@ -8,6 +8,7 @@ import io
 import re
 import zlib
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from connector.errors import Configuration
 
 #: A cell that starts so is a formula to a spreadsheet, which would run it (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: How the headings of an errors file begin.
+START = ["line", "reason"]
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 
 
@@ -28,6 +31,11 @@ def csv_line(cells: Sequence[object]) -> str:
     written = io.StringIO()
     csv.writer(written).writerow([safe_cell("" if cell is None else str(cell)) for cell in cells])
     return written.getvalue()
+
+
+def under_headings(headings: Sequence[str], cells: Sequence[str]) -> dict[str | None, Any]:
+    """A row's cells by heading, as a spreadsheet shows them: what is missing is empty, cells without a heading are left out."""
+    return dict(zip_longest(headings, cells[: len(headings)], fillvalue=""))
 
 
 class CsvFile:
@@ -74,17 +82,27 @@ class ErrorFile:
         named = {name: value for name, value in row.items() if name is not None}
         if self._handle is None:
             self._handle = self.path.open("w", encoding="utf-8", newline="")
-            self._handle.write(csv_line(["line", "reason", *named]))
+            self._handle.write(csv_line([*START, *named]))
         self._handle.write(csv_line([line, reason, *(value or "" for value in named.values())]))
 
     def keep_up_to(self, line: int) -> None:
-        """Go on with the file of a run that was cut off: keep the rows that it set aside up to this line."""
+        """Go on with the file of a run that was cut off: keep the rows that it set aside up to this line.
+
+        The last row may have been written in part. One up to `line` was not: it was flushed before that line was noted.
+        """
         if line < 2 or not self.path.exists():
             return
-        with self.path.open(encoding="utf-8", newline="") as handle:
-            headings, *kept = [cells for cells in csv.reader(handle) if cells and (cells[0] == "line" or int(cells[0]) <= line)]
-        self._handle = self.path.open("w", encoding="utf-8", newline="")
-        csv.writer(self._handle).writerows([headings, *kept])
+        with self.path.open(encoding="utf-8", errors="replace", newline="") as handle:
+            written = csv.reader(handle)
+            headings = next(written, [])
+            kept = [cells for cells in written if len(cells) == len(headings) and cells[0].isdecimal() and int(cells[0]) <= line]
+        if headings[:2] != START or not kept:
+            return
+        part = self.path.with_name(f"{self.path.name}.part")
+        with part.open("w", encoding="utf-8", newline="") as handle:
+            csv.writer(handle).writerows([headings, *kept])
+        part.replace(self.path)
+        self._handle = self.path.open("a", encoding="utf-8", newline="")
 
     def flush(self) -> None:
         """Let what was set aside so far outlive the process."""

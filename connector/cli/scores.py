@@ -55,8 +55,8 @@ def score(
 
 def _score_file(house: House, file: Path, target: Path, mapping: Any, report: Any) -> dict[str, Any]:
     """Write the scored file whole or not at all; returns what to show."""
-    from connector.pipeline.score_file import LeadSheet, by_heading, out_headings, score_rows
-    from connector.spreadsheets import CsvFile, ErrorFile, csv_line
+    from connector.pipeline.score_file import LeadSheet, out_headings, score_rows
+    from connector.spreadsheets import CsvFile, ErrorFile, csv_line, under_headings
 
     size = max(file.stat().st_size, 1)
     errors = ErrorFile.beside(file)
@@ -71,7 +71,7 @@ def _score_file(house: House, file: Path, target: Path, mapping: Any, report: An
                 rows += 1
                 if row.answer is None:
                     failed += 1
-                    errors.add(row.line, row.error, by_heading(sheet, row))
+                    errors.add(row.line, row.error, under_headings(sheet.headings, row.cells))
                 else:
                     version, source = row.answer.appraisal.score.model_version, row.answer.source
                     made.write(csv_line([*row.cells, *row.added()]))

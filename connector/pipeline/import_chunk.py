@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Literal
 
 from connector.bootstrap import House
 from connector.likeness import Person, blocks, compare, person_of
@@ -54,8 +55,8 @@ def store(house: House, connection: str, chunk: Sequence[ReadRow]) -> tuple[int,
     met = house.namesakes.blocks(token for _, newcomer in fresh for token in newcomer.near)
     ids = house.newcomers.add(connection, [newcomer for _, newcomer in fresh])
     _join_alike(house, met, ids, fresh)
-    changed = sum(_change(house, connection, row) for row in others)
-    return len(ids), changed
+    changes = Counter(_change(house, connection, row) for row in others)
+    return len(ids) + changes["made"], changes["changed"]
 
 
 def _tokens(house: House, connection: str, change: LeadChange) -> list[tuple[str, str]]:
@@ -64,14 +65,17 @@ def _tokens(house: House, connection: str, change: LeadChange) -> list[tuple[str
     return list(dict.fromkeys([*named, *house.leads.tokens("", None, {}, {FOREIGN_ID: change.external_id})]))
 
 
-def _change(house: House, connection: str, row: ReadRow) -> bool:
-    """Somebody known, or named twice in the file. True when anything of theirs changed."""
-    applied = join_near(house, house.leads.apply(connection, row.change, live=False))
+def _change(house: House, connection: str, row: ReadRow) -> Literal["made", "changed", "known"]:
+    """Somebody known, named twice in the file, or behind a number that somebody else is known by. Returns what it did."""
+    made = house.leads.apply(connection, row.change, live=False)
+    applied = join_near(house, made)
     house.leads.known_elsewhere_as(applied.lead_id, row.change.external_id)
     if row.outcome is not Outcome.OPEN:
         ended = house.leads.settle if applied.created else partial(ownership.end, house)
         ended(applied.lead_id, row.outcome, row.change.occurred_at + SPACING)
-    return not applied.created and bool(applied.fields)
+    if made.created:
+        return "made"
+    return "changed" if applied.fields else "known"
 
 
 def _join_alike(

@@ -12,9 +12,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -24,7 +23,7 @@ from connector.likeness import person_of
 from connector.pipeline.import_chunk import SPACING, ReadRow, store
 from connector.pipeline.import_map import ImportMap
 from connector.pipeline.normalise import ID_LENGTH, KEY_LENGTH, normalise_fields, normalise_name
-from connector.spreadsheets import CsvFile, ErrorFile
+from connector.spreadsheets import CsvFile, ErrorFile, under_headings
 from leads.enums import ChangeKind, ChangeOrigin, Outcome
 from leads.records import FieldValue, LeadChange
 
@@ -32,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 #: Rows a transaction: few enough that live work is not held up.
 CHUNK = 500
+#: A lead is not made later than this after now, whatever zone its file was written in.
+TO_COME = timedelta(days=1)
 
 Progress = Callable[[float, str], None]
 
@@ -55,6 +56,7 @@ class _Mark:
 
     started: str
     rows: int = 0
+    line: int = 1
     created: int = 0
     changed: int = 0
     failed: int = 0
@@ -68,12 +70,14 @@ def run(house: House, file: Path, mapping: ImportMap, progress: Progress | None 
     mark = _Mark(**known) if known else _Mark(house.clock.now().isoformat())
     resumed_at = mark.rows
     with CsvFile(file) as (raw, text), closing(ErrorFile.beside(file)) as errors:
-        errors.keep_up_to(resumed_at + 1)
+        errors.keep_up_to(mark.line)
         lines = csv.reader(text)
         row = _Row(next(lines, []), mapping, file, datetime.fromisoformat(mark.started), _places(file, mapping))
         chunk: list[ReadRow] = []
         rows, failed = 0, mark.failed
+        end = lines.line_num
         for cells in lines:
+            line, end = end + 1, lines.line_num  # a quoted cell may hold line breaks: a row is named by the line it begins on
             if not cells:  # a blank line, which is no row
                 continue
             rows += 1
@@ -83,10 +87,10 @@ def run(house: House, file: Path, mapping: ImportMap, progress: Progress | None 
                 chunk.append(row.read(rows - 1, cells))
             except ValueError as error:
                 failed += 1
-                errors.add(rows + 1, str(error), row.by_heading(cells))
+                errors.add(line, str(error), under_headings(row.headings, cells))
             if (rows - resumed_at) % CHUNK == 0:
                 errors.flush()
-                mark = _store(house, mapping.connection, chunk, replace(mark, rows=rows, failed=failed), cell)
+                mark = _store(house, mapping.connection, chunk, replace(mark, rows=rows, line=line, failed=failed), cell)
                 chunk = []
                 if progress:
                     progress(min(raw.tell() / size, 1.0), f"{rows} rows")
@@ -122,16 +126,13 @@ class _Row:
 
     def __init__(self, headings: Sequence[str], mapping: ImportMap, file: Path, started: datetime, places: _Places | None) -> None:
         _check_columns(headings, mapping, file)
-        self._headings, self._map, self._started, self._places = headings, mapping, started, places
+        self.headings, self._map, self._started, self._places = headings, mapping, started, places
         self._column = {name: place for place, name in enumerate(headings)}
-
-    def by_heading(self, cells: Sequence[str]) -> dict[str | None, Any]:
-        return dict(zip(self._headings, cells, strict=False))
 
     def read(self, number: int, cells: Sequence[str]) -> ReadRow:
         """The row of this number (the first is 0). Raises `ValueError` saying what is wrong with it."""
-        if len(cells) != len(self._headings):
-            raise ValueError("more cells than headings" if len(cells) > len(self._headings) else "fewer cells than headings")
+        if len(cells) != len(self.headings):
+            raise ValueError("more cells than headings" if len(cells) > len(self.headings) else "fewer cells than headings")
         mapping = self._map
 
         def cell(column: str) -> str | None:
@@ -142,6 +143,8 @@ class _Row:
         if external_id is None:
             raise ValueError(f"{mapping.external_id} is empty")
         created = _created(cell(mapping.created_at)) if mapping.created_at else None
+        if created is not None and created > self._started + TO_COME:
+            raise ValueError(f"{mapping.created_at} is a day to come")
         if created is None:
             before_last = self._places.before_last(number, cell(mapping.order) if mapping.order else None) if self._places else 0
             created = self._started - SPACING * (before_last + 1)

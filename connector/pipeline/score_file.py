@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from connector.appraise import Answer
 from connector.errors import Configuration
@@ -146,11 +146,6 @@ def score_rows(house: House, sheet: LeadSheet) -> Iterator[ScoredRow]:
 def out_headings(sheet: LeadSheet) -> list[str]:
     """The file's own headings and the added ones."""
     return [*sheet.headings, *(PREFIX + name for name in ADDED)]
-
-
-def by_heading(sheet: LeadSheet, row: ScoredRow) -> Mapping[str | None, Any]:
-    """The row's cells by heading; cells without a heading are left out."""
-    return dict(zip(sheet.headings, row.cells, strict=False))
 
 
 def _number(name: str, text: str) -> FieldValue:

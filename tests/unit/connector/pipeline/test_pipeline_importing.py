@@ -301,6 +301,61 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped(desk: Desk, monkeypatch
     assert bring(desk, rows(*lines)).resumed_at == 0, "a run that ended is not resumed"
 
 
+def test_a_row_that_was_set_aside_is_found_by_its_line_in_the_file(desk: Desk) -> None:
+    text = rows('a,a@corp.example,"two\r\nlines",DE,1,1', "", ",b@corp.example,B,DE,1,1", 'c,,"x\r\ny",DE,1,maybe', "d")
+    assert [line.split(",")[0] for line in text.splitlines()][4] == "", "the fifth line"
+    assert bring(desk, text).failed == 3
+    with (desk.house.settings.home / "leads.errors.csv").open(newline="") as handle:
+        found = list(csv.DictReader(handle))
+    assert [line["line"] for line in found] == ["5", "6", "8"]
+    assert set(found[0]) == {"line", "reason", *HEADINGS.split(",")}
+
+
+def test_the_first_row_set_aside_may_be_short(desk: Desk) -> None:
+    assert bring(desk, rows("a", "b,b@corp.example,B,DE,1,maybe")).failed == 2
+    with (desk.house.settings.home / "leads.errors.csv").open(newline="") as handle:
+        found = list(csv.DictReader(handle))
+    assert [(line["Id"], line["Won"]) for line in found] == [("a", ""), ("b", "maybe")]
+
+
+@pytest.mark.parametrize(
+    "left", ["", "line,rea", "line,reason,Id,Mail,Name,Land,Visits,Won\r\n1", "something else\r\nof,somebody\r\n"]
+)
+def test_an_errors_file_that_was_cut_off_is_no_obstacle(desk: Desk, monkeypatch: pytest.MonkeyPatch, left: str) -> None:
+    monkeypatch.setattr(importing, "CHUNK", 2)
+    lines = [f"{number},p{number}@corp.example,P,DE,1,1" for number in range(4)]
+    lines[3] = "3,p3@corp.example,P,DE,1,maybe"
+    seen: list[int] = []
+
+    def cut_off(house: House, connection: str, chunk: Sequence[ReadRow]) -> tuple[int, int]:
+        seen.append(len(chunk))
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return store(house, connection, chunk)
+
+    monkeypatch.setattr(importing, "store", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        bring(desk, rows(*lines))
+    (desk.house.settings.home / "leads.errors.csv").write_text(left)
+    report = bring(desk, rows(*lines))
+    assert (report.rows, report.created, report.failed, report.resumed_at) == (4, 3, 1, 2)
+    with (desk.house.settings.home / "leads.errors.csv").open(newline="") as handle:
+        assert [line[0] for line in csv.reader(handle)] == ["line", "5"]
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31", "9999-12-31T23:59:59", "2027-01-01"])
+def test_a_creation_to_come_is_set_aside(desk: Desk, moment: str) -> None:
+    mapping = ImportMap("import", "Id", created_at="Name", outcome="Won", won=frozenset({"1"}))
+    report = bring(desk, rows("a,,2026-01-01,,,1", f"b,,{moment},,,1"), mapping)
+    assert (report.created, report.failed) == (1, 1)
+
+
+def test_everybody_who_is_new_is_counted_also_behind_a_number_that_is_shared(desk: Desk) -> None:
+    mapping = ImportMap("import", "Id", fields={"email": "Mail", "phone": "Visits"})
+    report = bring(desk, rows("a,a@corp.example,,,+4930901820,", "b,b@corp.example,,,+4930901820,"), mapping)
+    assert (desk.house.leads.count(), report.created, report.changed) == (2, 2, 0)
+
+
 def test_an_order_of_numbers_dates_and_other_texts_is_kept(desk: Desk) -> None:
     mapping = ImportMap("import", "Id", fields={"first_name": "Name"}, order="Visits")
     orders = ["z", "2026-02-01", "10", "2026-01-31T10:00", "9", "a"]
