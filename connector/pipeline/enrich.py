@@ -16,6 +16,7 @@ from connector.bootstrap import House
 from connector.errors import LeadswitchError, Retriable
 from connector.mailboxes import is_free_mail
 from connector.pipeline.normalise import normalise
+from connector.storage.enrichments import Enrichment
 from leads.enums import ChangeKind, ChangeOrigin
 from leads.records import FieldValue, Lead, LeadChange
 
@@ -39,26 +40,33 @@ def score_first(house: House, lead_id: int) -> None:
 
 def enrich(house: House, lead_id: int) -> bool:
     """Fill in what is known of a lead, and let it be scored; true when something was filled in."""
-    waiting = house.enrichments.get(lead_id)
-    if waiting is None or waiting.state != "pending":
+    waiting = house.enrichments.take(lead_id)
+    if waiting is None:
         return False
     try:
         lead = house.leads.get(lead_id)
         found = _known_of(house, lead) if lead is not None and not lead.erased else None
-    except Retriable as error:
-        patient = error.delay_s is not None and house.clock.now() - waiting.asked_at < PATIENCE
-        if patient or waiting.tries + 1 < TRIES:
-            house.enrichments.put_off(lead_id, error.delay_s or BACK_OFF_S, tried=not patient)
-            return False
-        _settle(house, lead_id, "failed", error)
-        return False
+        filled = _fill_in(house, lead, found) if lead is not None and found else ()
     except LeadswitchError as error:
-        _settle(house, lead_id, "failed", error)
+        _failed(house, waiting, error)
         return False
-    filled = _fill_in(house, lead, found) if lead is not None and found else ()
+    except Exception as error:  # a fault of ours is a failed try, or it would be asked again without end
+        log.exception("enrichment broke", lead_id=lead_id)
+        _failed(house, waiting, Retriable(f"Unexpected {type(error).__name__}."))
+        return False
     _settle(house, lead_id, "done" if found else "unknown")
     log.info("lead enriched", lead_id=lead_id, fields=sorted(filled))
     return bool(filled)
+
+
+def _failed(house: House, waiting: Enrichment, error: LeadswitchError) -> None:
+    """Ask again later, unless it cannot help or was tried often enough."""
+    if isinstance(error, Retriable):
+        patient = error.delay_s is not None and house.clock.now() - waiting.asked_at < PATIENCE
+        if patient or waiting.tries + 1 < TRIES:
+            house.enrichments.put_off(waiting.lead_id, error.delay_s or BACK_OFF_S, tried=not patient)
+            return
+    _settle(house, waiting.lead_id, "failed", error)
 
 
 def forget_enriched(house: House) -> int:
@@ -74,7 +82,11 @@ def _known_of(house: House, lead: Lead) -> Mapping[str, FieldValue] | None:
     known = house.enrichments.known(email, house.clock.now() - timedelta(days=settings.cache_days))
     if known is None:
         known = house.enricher.find(email) or {}
-        house.enrichments.remember(email, known)
+        with house.db.transaction():
+            current = house.leads.lock(lead.id)
+            if current is None or current.erased:  # while the service was asked
+                return None
+            house.enrichments.remember(email, known)
     return known or None
 
 

@@ -16,6 +16,10 @@ from connector.vault import Vault
 from leads.records import FieldValue
 
 CONTEXT: Final = b"enriched"
+#: How long somebody may ask: longer than the client's time-outs with its quick tries.
+LEASE_S: Final = 90.0
+#: By so much the clocks of two machines may differ.
+SKEW_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,15 @@ class Enrichments:
     def get(self, lead_id: int) -> Enrichment | None:
         row = first(self._db, Row, "WHERE lead_id = ?", lead_id)
         return Enrichment(row.lead_id, row.state, row.asked_at, row.hold_until, row.tries) if row else None
+
+    def take(self, lead_id: int) -> Enrichment | None:
+        """Take a lead that is due to be asked about, so that nobody else asks meanwhile; None when somebody does or nobody has
+        to. One whose holder died is due again when the lease is over."""
+        now = self._clock.now()
+        until, due = to_ms(now + timedelta(seconds=LEASE_S)), to_ms(now + timedelta(seconds=SKEW_S))
+        with self._db.transaction():
+            taken = "UPDATE enrichment SET due_at = ? WHERE lead_id = ? AND state = 'pending' AND due_at <= ?"
+            return self.get(lead_id) if self._db.run(taken, until, lead_id, due).rowcount else None
 
     def holds(self, lead_id: int) -> bool:
         """Whether the lead's first score waits for it now."""

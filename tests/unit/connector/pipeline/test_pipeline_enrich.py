@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from connector.pipeline.deliver import HANDLERS
 from connector.pipeline.enrich import TRIES, enrich, forget_enriched
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.sweep import Sweeper
+from connector.settings import EnrichmentSettings
+from connector.storage.enrichments import LEASE_S
 from leads.enums import ChangeKind
 from leads.records import FieldValue
 from tests.unit.connector.pipeline.scripted import CRM, Desk, change, open_desk
@@ -138,6 +141,93 @@ def test_nothing_of_the_erased_is_kept(desk: Desk) -> None:
     desk.tell(CRM, change("1", desk.clock.now(), ChangeKind.ERASED))
     assert desk.house.enrichments.counts() == {}
     assert desk.house.db.run("SELECT COUNT(*) FROM enriched").fetchone() == (0,)
+
+
+class Amid(Knows):
+    """Lets something happen while the service is being asked."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        super().__init__(ann={"title": "CEO"})
+        self.happens = happens
+
+    def find(self, email: str) -> Mapping[str, FieldValue] | None:
+        self.asked.append(email)
+        if len(self.asked) == 1:
+            self.happens()
+        return self.told.get(email)  # type: ignore[return-value]
+
+
+def test_nothing_is_kept_of_somebody_who_is_erased_while_the_service_is_asked(desk: Desk) -> None:
+    erased = change("1", desk.clock.now() + timedelta(seconds=1), ChangeKind.ERASED)
+    desk.house.__dict__["enricher"] = Amid(lambda: desk.tell(CRM, erased))
+    desk.tell(CRM, change("1", email="ann@corp.example"))
+    enrich(desk.house, desk.lead("1"))
+    assert desk.house.db.run("SELECT COUNT(*) FROM enriched").fetchone() == (0,)
+    assert desk.house.enrichments.counts() == {}
+
+
+def test_a_slow_service_is_asked_once_however_often_the_bell_rings(desk: Desk) -> None:
+    lead: list[int] = []
+    service = Amid(lambda: enrich(desk.house, lead[0]))
+    desk.house.__dict__["enricher"] = service
+    desk.tell(CRM, change("1", email="ann@corp.example"))
+    lead.append(desk.lead("1"))
+    enrich(desk.house, lead[0])
+    assert service.asked == ["ann@corp.example"], "every question is paid for"
+    assert desk.house.enrichments.counts() == {"done": 1}
+
+
+def test_a_worker_that_dies_while_it_asks_leaves_the_question_to_another(desk: Desk) -> None:
+    def dies() -> None:
+        raise KeyboardInterrupt
+
+    service = Amid(dies)
+    desk.house.__dict__["enricher"] = service
+    desk.tell(CRM, change("1", email="ann@corp.example"))
+    with pytest.raises(KeyboardInterrupt):
+        enrich(desk.house, desk.lead("1"))
+    desk.clock.move(LEASE_S + 10)
+    assert Sweeper(desk.house).sweep()["enrich"] == 1
+    desk.run()
+    assert desk.house.enrichments.counts() == {"done": 1}
+
+
+def test_an_answer_that_breaks_us_is_a_failed_try_and_no_endless_one(desk: Desk) -> None:
+    service = knows(desk, ann=ValueError("odd"))
+    desk.tell(CRM, change("1", email="ann@corp.example"))
+    for _ in range(TRIES + 2):
+        enrich(desk.house, desk.lead("1"))
+        desk.clock.move(60)
+    assert len(service.asked) == TRIES
+    assert desk.house.enrichments.counts() == {"failed": 1}
+    error = desk.house.db.run("SELECT error FROM enrichment").fetchone()[0]
+    assert error == "Unexpected ValueError."
+
+
+def test_a_lead_that_was_merged_while_it_waited_is_scored_with_what_was_found(desk: Desk) -> None:
+    knows(desk, ann={"title": "CEO"})
+    desk.tell(CRM, change("1", last_name="Berger"))
+    desk.tell(CRM, change("2", email="ann@corp.example"))
+    first, second = desk.lead("1"), desk.lead("2")
+    with desk.house.db.transaction():
+        desk.house.leads.merge(first, second)
+    enrich(desk.house, second)
+    lead = desk.house.leads.get(first)
+    assert lead is not None
+    assert lead.fields["title"] == "CEO"
+    desk.run()
+    assert desk.house.scores.newest(first) is not None
+
+
+def test_when_the_service_is_taken_away_nobody_waits_for_it(desk: Desk) -> None:
+    knows(desk, ann=Retriable("Down."))
+    desk.tell(CRM, change("1", email="ann@corp.example"))
+    enrich(desk.house, desk.lead("1"))
+    desk.house.__dict__["settings"] = desk.house.settings.model_copy(update={"enrichment": EnrichmentSettings()})
+    desk.clock.move(6)
+    Sweeper(desk.house).sweep()
+    desk.run()
+    assert score_of(desk) is not None
 
 
 def test_without_a_service_nobody_waits(tmp_path: Path) -> None:
