@@ -1,7 +1,7 @@
 """Reading what a stranger sent: bounded, and safe to store. Shared by the adapters.
 
 A vendor's body is hostile until shown otherwise: NaN, numbers of ten thousand digits, lone surrogates and NUL characters all
-parse as JSON and then break a database. Nothing here raises anything but ValueError.
+parse as JSON and then break a database. Nothing here raises anything but ValueError; `read_rows` turns that into `Retriable`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.parser import BytesParser
 from email.policy import HTTP
 from email.utils import parseaddr
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from connector.errors import Retriable
 from leads.records import FieldValue
+
+T = TypeVar("T")
 
 #: Longer values are cut: no name or title needs more, and a card or a log line must stay a line.
 TEXT_LIMIT = 2_000
@@ -212,6 +215,14 @@ def read_object(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The object called `name`, or an empty one when there is none."""
     inside = entry.get(name)
     return inside if isinstance(inside, dict) else {}
+
+
+def read_rows(title: str, rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+    """What `read` makes of each row that `title` answered with. Raises `Retriable` when one has not the vendor's shape."""
+    try:
+        return [read(row) for row in rows]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise Retriable(f"{title} answered with a record that cannot be read.") from None
 
 
 def id_key(prefix: str, given: object, otherwise: object) -> str:

@@ -11,7 +11,7 @@ import structlog
 from connector.account_match import Match, Seeker, match
 from connector.bootstrap import House
 from connector.clock import from_ms, to_ms
-from connector.errors import Configuration
+from connector.errors import Configuration, Fatal, Skippable
 from connector.ports import HasAccounts
 from leads.records import Lead
 
@@ -42,7 +42,7 @@ def read_accounts(house: House, connection: str) -> int:
             with house.db.transaction():
                 house.accounts.take(connection, page, now)
             read += len(page)
-    except Configuration as error:  # leads are read all the same; `doctor` shows it
+    except (Configuration, Fatal, Skippable) as error:  # leads are read all the same; `doctor` shows it
         house.cells.set(name, {"at": to_ms(now), "error": str(error)})
         log.error("accounts not read", connection=connection, error=str(error))
         return read

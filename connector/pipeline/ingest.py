@@ -14,6 +14,7 @@ import structlog
 
 from connector import trace
 from connector.bootstrap import House
+from connector.clock import to_ms
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
 from connector.pipeline import contacts, noise, ownership
 from connector.pipeline.consent import PURPOSE
@@ -244,8 +245,8 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
 def _wait_for_commit(house: House, changes: Sequence[LeadChange]) -> None:
     """Raises `Retriable` while a record of these may still be read as it was before its change."""
     settled = max((change.settles_at for change in changes if change.settles_at), default=None)
-    if settled and (wait_s := (settled - house.clock.now()).total_seconds()) > 0:
-        raise Retriable("The CRM may not have committed this change yet.", wait_s)
+    if settled and (wait_ms := to_ms(settled) - to_ms(house.clock.now())) > 0:  # a delivery is stored to the millisecond
+        raise Retriable("The CRM may not have committed this change yet.", wait_ms / 1000)
 
 
 def _apply_apart(house: House, batch: _Batch, event: InboundEvent) -> Seen:

@@ -20,6 +20,7 @@ from connector.ports import ClientContext, DealWrite, LeadWrite, NoteWrite, Task
 from connector.settings import ConnectionSettings
 from connector.testing import StandingClock
 from leads.enums import Outcome, Tier
+from leads.records import AccountRecord
 from tests.standins import serve
 from tests.standins.espocrm import EspoStandIn
 from tests.standins.espocrm.server import ADMIN, PASSWORD, SECRET_KEY
@@ -96,6 +97,24 @@ def test_each_kind_of_credentials(bench: Bench, kind: str) -> None:
     assert [read.external_id for read in client.read_leads([one])] == [one]
     assert [result.error for result in client.write([LeadWrite(one, bench.crm.owners[0], 50)])] == [None]
     assert all(result.ok for result in client.check())
+
+
+def test_every_company_with_its_domains_and_owner(bench: Bench, crm: EspoStandIn) -> None:
+    for number in range(150):
+        crm.make_company(f"Company {number}", "", crm.owners[0])
+    told = {"emailAddress": "info@acme.de", "type": "Customer", "billingAddressCountry": "Germany"}
+    acme = crm.make_company("Acme", "https://acme.com", crm.owners[1])
+    crm.records.update("Account", acme, told, crm.admin)
+    pages = list(bench.client.accounts())
+    assert [len(page) for page in pages] == [100, 51]
+    assert pages[1][-1] == AccountRecord(acme, "Acme", ("https://acme.com", "acme.de"), "Germany", crm.owners[1], True, START)
+    assert pages[0][0].domains == ()
+
+
+def test_a_role_without_companies_is_named(bench: Bench, crm: EspoStandIn) -> None:
+    crm.api.rights["Account"] = {}
+    with pytest.raises(Configuration):
+        list(bench.client.accounts())
 
 
 @pytest.mark.parametrize("kind", CREDENTIALS)

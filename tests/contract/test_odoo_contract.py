@@ -23,11 +23,11 @@ from connector.ports import ClientContext, DealWrite, Delivery, LeadWrite, NoteW
 from connector.settings import ConnectionSettings
 from connector.testing import StandingClock
 from leads.enums import EngagementKind, Outcome, Tier
-from leads.records import LeadChange
+from leads.records import AccountRecord, LeadChange
 from tests.contract.prism import Prism, serve_prism
 from tests.standins import serve
 from tests.standins.odoo import OdooStandIn
-from tests.standins.odoo.tables import OdooError
+from tests.standins.odoo.tables import FIELDS, OdooError
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 PROTOCOLS = ("json2", "jsonrpc")
@@ -126,6 +126,29 @@ def test_owners_with_the_deactivated(bench: Bench) -> None:
     assert [owner.active for owner in owners.values()].count(False) == 1
     assert owners[bench.crm.owners[0]].teams == ("Inside",)
     assert owners[bench.crm.owners[0]].email == "ada@seller.example"
+
+
+def test_every_company_with_its_domains_and_owner(bench: Bench) -> None:
+    """Page by page; neither people nor the archived; a country as its name, and no owner is none."""
+    crm = bench.crm
+    germany = crm.tables.insert("res.country", {"name": "Germany"}, 1)
+    acme = crm.make_company("Acme", "https://www.acme.com", crm.owners[1])
+    crm.tables.update("res.partner", [int(acme)], {"email": "Acme <info@acme.de>", "country_id": germany}, 1)
+    for number in range(250):
+        crm.tables.insert("res.partner", {"name": f"Company {number}", "is_company": True}, 1)
+    crm.tables.insert("res.partner", {"name": "A person", "is_company": False, "website": "person.com"}, 1)
+    crm.tables.insert("res.partner", {"name": "Gone", "is_company": True, "active": False}, 1)
+    pages = list(bench.client.accounts())
+    assert [len(page) for page in pages] == [200, 51]
+    assert pages[0][0] == AccountRecord(acme, "Acme", ("https://www.acme.com", "acme.de"), "Germany", crm.owners[1], False, START)
+    assert pages[0][1] == AccountRecord(str(int(acme) + 1), "Company 0", touched_at=START)
+
+
+def test_a_customer_is_whom_invoicing_says_was_sold_to(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FIELDS["res.partner"], "customer_rank", "integer")
+    bench.crm.tables.insert("res.partner", {"name": "Acme", "is_company": True, "customer_rank": 2}, 1)
+    ((company,),) = bench.client.accounts()
+    assert company.customer
 
 
 def test_wrong_credentials_are_named(bench: Bench) -> None:

@@ -422,6 +422,8 @@ class TestPipedriveUnderPrism:
         assert (read.external_id, read.fields["company"]) == ("1", "Organization Name")
         assert [lead.external_id for page in described.backfill() for lead in page.leads] == ["1"]
         assert {lead.external_id for page in described.changed_since(START, "7") for lead in page.leads} == {"1"}
+        ((company,),) = described.accounts()
+        assert (company.external_id, company.domains) == ("1", ("https://www.company.com",))
 
     def test_write_lead(self, described: PipedriveClient) -> None:
         """The mock keeps nothing, which is seen: the call itself was taken."""

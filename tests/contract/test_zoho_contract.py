@@ -429,6 +429,7 @@ class TestZohoUnderPrism:
         assert [lead.external_id for lead in described.read_leads(["1"])] == ["string"]
         assert {lead.external_id for page in described.backfill() for lead in page.leads} == {"string"}
         assert {lead.external_id for page in described.changed_since(START, "7") for lead in page.leads} == {"string"}
+        assert {company.external_id for page in described.accounts() for company in page} == {"string"}
 
     def test_write_lead(self, described: ZohoClient, monkeypatch: pytest.MonkeyPatch) -> None:
         """The mock keeps nothing, which is seen: the call itself was taken."""

@@ -177,6 +177,28 @@ def test_from_the_first_backfill_to_a_persons_own_choice(journey: Journey) -> No
     assert [one.owner_id for one in stand_in.see(fresh).tasks] == [other], "the task moves along and is not doubled"
 
 
+def test_a_lead_without_a_company_goes_to_the_owner_of_the_company_of_its_domain(journey: Journey) -> None:
+    stand_in = journey.stand_in
+    policy = journey.house.settings.home / "policy.toml"
+    policy.write_text('[teams.sales]\nreps = ["*"]\n[owners]\norder = ["existing", "account"]\n')
+    journey.house.policy_shelf.look_again()
+    owner = stand_in.owners[1]
+    stand_in.make_company("Acme Works", "https://www.acme-works.com/start", owner)
+    stand_in.make_company("Zenith", "zenith.com", stand_in.owners[2])
+    stand_in.take_notices()
+    backfill.run(journey.house, CRM)
+    leads = [stand_in.make_lead(**nameless(stand_in, number), email=f"ann{number}@acme-works.com") for number in range(1, 4)]
+    journey.settle()
+    assert [stand_in.see(one).owner_id for one in leads] == [owner] * 3
+    assert journey.house.accounts.count(CRM) == 2
+
+
+def nameless(stand_in: StandIn, number: int) -> dict[str, str]:
+    """Somebody who says nothing of a company; Salesforce wants something there."""
+    said = {name: value for name, value in person(number).items() if name in ("first_name", "last_name")}
+    return {**said, "company": "-"} if stand_in.adapter == "salesforce" else said
+
+
 def test_a_change_of_a_known_lead_is_taken_over(journey: Journey) -> None:
     one = journey.stand_in.make_lead(**person(1))
     journey.settle()

@@ -107,6 +107,10 @@ class StandIn(Protocol):
         """A person changes a lead."""
         ...
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        """A person makes a company, of which no webhook tells; returns its id."""
+        ...
+
     def see(self, external_id: str) -> Seen:
         """The lead as it is now."""
         ...

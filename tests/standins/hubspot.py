@@ -103,6 +103,10 @@ class HubSpotStandIn:
     def edit_lead(self, external_id: str, **fields: FieldValue) -> None:
         self._store.update(self._store.objects["contacts"][external_id], _properties(fields), *PERSON)
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"name": name, "domain": website, "hubspot_owner_id": owner_id}
+        return self._store.create("companies", company, *PERSON).id
+
     def see(self, external_id: str) -> Seen:
         record = self._store.objects["contacts"][external_id]
         score, tier, stage = (record.value(name) for name in ("leadswitch_score", "leadswitch_tier", "lifecyclestage"))

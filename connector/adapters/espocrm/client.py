@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from connector.adapters.espocrm.accounts import read_companies
 from connector.adapters.espocrm.calls import EspoCalls, term
 from connector.adapters.espocrm.reader import LeadReader
 from connector.adapters.espocrm.setup import EspoSetup
@@ -16,7 +17,7 @@ from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.reading import read_text
 from connector.settings import ConnectionSettings
 from connector.signatures import number_option
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 USER_ATTRIBUTES: Final = ("name", "userName", "emailAddress", "isActive", "type", "defaultTeamName")
@@ -37,7 +38,7 @@ class EspoClient:
         names = Names.of(settings)
         self._site = settings.base_url.rstrip("/")
         self._calls = EspoCalls(settings, context)
-        background = self._calls.in_background()
+        background = self._background = self._calls.in_background()
         lag_s = number_option(settings, "reconcile_lag_s", RECONCILE_LAG_S)
         self._reader = LeadReader(self._calls, background, names, tuple(extra), context.clock, lag_s)
         self._writer = EspoWriter(background, names, context.clock, settings.name, close_days)
@@ -66,6 +67,10 @@ class EspoClient:
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.changed_since(moment, after_id)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """See `connector.ports.HasAccounts`."""
+        return read_companies(self._background)
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
         return self._writer.write(writes, in_doubt)

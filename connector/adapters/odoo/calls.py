@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from connector.adapters.odoo.refusals import CREDENTIALS, refusal
-from connector.errors import Configuration, Retriable
+from connector.errors import Configuration, Fatal, Retriable
 from connector.http import sorted_error
 from connector.pacing import PacedHttp
 from connector.ports import ClientContext
@@ -71,13 +71,27 @@ class OdooCalls:
         return self._execute(model, method, ids, idempotent, arguments)
 
     def search_read(
-        self, model: str, domain: Sequence[Any], fields: Sequence[str], *, limit: int | None = None, order: str = "id asc"
+        self,
+        model: str,
+        domain: Sequence[Any],
+        fields: Sequence[str],
+        *,
+        also: Sequence[str] = (),
+        limit: int | None = None,
+        order: str = "id asc",
     ) -> list[Mapping[str, Any]]:
-        """Records that match and that we may see: those hidden by record rules are left out without a word."""
+        """Records that match and that we may see: those hidden by record rules are left out without a word.
+
+        `also` are fields that this Odoo may lack: then they are not in the records.
+        """
         bounds: dict[str, Any] = {"limit": limit} if limit else {}
-        found = self.call(
-            model, "search_read", domain=list(domain), fields=list(fields), order=order, context=dict(CONTEXT), **bounds
-        )
+        asked: dict[str, Any] = {"domain": list(domain), "order": order, "context": dict(CONTEXT), **bounds}
+        try:
+            found = self.call(model, "search_read", fields=[*fields, *also], **asked)
+        except (Configuration, Fatal):  # the second since versions before 17.0 name a missing field as a KeyError
+            if not also:
+                raise
+            found = self.call(model, "search_read", fields=list(fields), **asked)
         if not isinstance(found, list) or not all(isinstance(one, dict) and isinstance(one.get("id"), int) for one in found):
             raise Retriable(f"{TITLE} answered {model}.search_read with something that is not a list of records.")
         return found

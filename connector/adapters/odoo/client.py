@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.adapters.odoo import words
+from connector.adapters.odoo.accounts import read_companies
 from connector.adapters.odoo.calls import OdooCalls
 from connector.adapters.odoo.reader import LeadReader
 from connector.adapters.odoo.setup import OdooSetup
@@ -15,7 +16,7 @@ from connector.adapters.odoo.writer import OdooWriter
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
 from connector.signatures import number_option
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 #: Longer than most transactions of Odoo take.
@@ -29,7 +30,7 @@ class OdooClient:
         lag_s = number_option(settings, "reconcile_lag_s", RECONCILE_LAG_S)
         self._base_url = settings.base_url.rstrip("/")
         self._calls = OdooCalls(settings, context)
-        background = self._calls.in_background()
+        background = self._background = self._calls.in_background()
         stages = Stages(self._calls, settings)
         self._reader = LeadReader(self._calls, background, stages, context.clock, lag_s)
         self._writer = OdooWriter(background, stages, context.clock)
@@ -52,6 +53,10 @@ class OdooClient:
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.changed_since(moment, after_id)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """See `connector.ports.HasAccounts`."""
+        return read_companies(self._background)
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
         return self._writer.write(writes, in_doubt)

@@ -104,7 +104,7 @@ class LeadReader:
     def _rows(
         self, calls: OdooCalls, domain: Sequence[Any], limit: int | None = None, order: str = "id asc"
     ) -> list[Mapping[str, Any]]:
-        return calls.search_read(words.LEAD, domain, words.READ, limit=limit, order=order)
+        return calls.search_read(words.LEAD, domain, words.READ, also=(words.STATUS,), limit=limit, order=order)
 
     def _page(self, rows: Sequence[Mapping[str, Any]], cursor: str | None, with_acts: bool = False) -> BackfillPage:
         found = self._open(rows)
@@ -128,7 +128,7 @@ class LeadReader:
         stage = self._stages.lifecycle(row)
         lost = row.get("active") is False and not row.get("probability")
         fields = words.read_fields(row)
-        fields |= {"lifecycle_stage": stage.value, "lead_status": "unqualified" if lost else "open"}
+        fields |= {"lifecycle_stage": stage.value, "lead_status": words.LOST if lost else words.read_status(row)}
         now = LeadChange(
             event_key=f"odoo:{lead}:at:{to_ms(changed_at)}",
             external_id=lead,

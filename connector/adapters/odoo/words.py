@@ -63,6 +63,9 @@ OURS: Final[Mapping[str, tuple[str, str]]] = {
     STATUS: ("Leadswitch status", "char"),
 }
 
+#: Our lead status of a lead that Odoo calls lost, and of one that is worked on.
+LOST, OPEN = "unqualified", "open"
+
 _TAG = re.compile(r"<[^>]*>")
 _BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^>]*>", re.IGNORECASE)
 #: Odoo shows a state as "California (US)".
@@ -99,25 +102,33 @@ def read_html(value: object) -> str | None:
     return read_text(html.unescape(_TAG.sub("", _BREAK.sub("\n", value[: 4 * MESSAGE_LIMIT]))), MESSAGE_LIMIT)
 
 
+def read_status(record: Mapping[str, Any]) -> str:
+    """The status of a lead that is not lost: what we wrote last, because Odoo has none of its own."""
+    status = read_filled(record.get(STATUS)) or OPEN
+    return OPEN if status == LOST else status
+
+
 def read_fields(record: Mapping[str, Any]) -> dict[str, FieldValue]:
     """The canonical fields of a lead record, without its stage. An empty field says nothing (another tool may know better), but
     for the owner: a lead that nobody owns is told as such."""
-    fields: dict[str, FieldValue] = {field: _text(record.get(name)) for name, field in TEXTS.items()}
+    fields: dict[str, FieldValue] = {field: read_filled(record.get(name)) for name, field in TEXTS.items()}
     fields |= {field: read_link_name(record.get(name)) for name, field in NAMED_LINKS.items()}
-    first, _, last = (_text(record.get("contact_name")) or "").partition(" ")
+    first, _, last = (read_filled(record.get("contact_name")) or "").partition(" ")
     fields |= {"first_name": first or None, "last_name": last.strip() or None}
-    fields["email"] = _email(record.get("email_from"))
+    fields["email"] = read_address(record.get("email_from"))
     fields["message"] = read_html(record.get("description"))
     fields["deal_amount"] = read_number(record.get("expected_revenue")) or None  # 0.0 is Odoo's empty amount
     told = {name: value for name, value in fields.items() if value is not None}
     return told | {"owner_id": read_link(record.get("user_id"))}
 
 
-def _text(value: object) -> str | None:
+def read_filled(value: object) -> str | None:
+    """A text; the False of an empty field is None."""
     return None if value is False else read_text(value)
 
 
-def _email(value: object) -> str | None:
+def read_address(value: object) -> str | None:
+    """An e-mail address, whose field may hold a name beside it; None without a readable one."""
     try:
         return read_email(value) if isinstance(value, str) else None
     except ValueError:

@@ -33,8 +33,6 @@ CANONICAL: Final[Mapping[str, str]] = {
     words.ROUTED_BECAUSE: "routed_because",
     words.STATUS: "lead_status",
 }
-LOST: Final = "unqualified"
-REOPENED: Final = "open"
 
 Record = Mapping[str, Any]
 
@@ -97,9 +95,9 @@ class OdooWriter:
             wanted["user_id"] = read_number_id(write.owner_id, "owner") if write.owner_id else False
         if write.stage is not None and (stage := self._further(LifecycleStage.read(write.stage), present)):
             wanted["stage_id"] = stage
-        if write.lead_status == LOST:
+        if write.lead_status == words.LOST:
             wanted |= {"active": False, "probability": 0}
-        elif write.lead_status == REOPENED:
+        elif write.lead_status == words.OPEN:
             wanted["active"] = True
         return {name: value for name, value in wanted.items() if value is not None and not _same(value, present.get(name))}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from connector.adapters.pipedrive import words
+from connector.adapters.pipedrive.accounts import read_companies
 from connector.adapters.pipedrive.calls import PipedriveCalls
 from connector.adapters.pipedrive.fields import FieldBook
 from connector.adapters.pipedrive.reader import PersonReader
@@ -16,7 +17,7 @@ from connector.adapters.pipedrive.writer import PipedriveWriter
 from connector.errors import Configuration
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 
@@ -33,7 +34,7 @@ class PipedriveClient:
         self._own_id = str(settings.option("user_id") or "")
         self._lock = threading.Lock()
         self._listed = words.read_id_list(settings, "unassigned_owners")
-        background = self._calls.in_background()
+        background = self._background = self._calls.in_background()
         self._book = FieldBook(self._calls, context.clock)
         self._reader = PersonReader(self._calls, background, self._reading)
         self._writer = PipedriveWriter(background, self._book, settings.name, lambda: self._nobody()[0])
@@ -67,6 +68,10 @@ class PipedriveClient:
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.changed_since(moment, after_id)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """See `connector.ports.HasAccounts`."""
+        return read_companies(self._background, frozenset(self._nobody()))
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
         return self._writer.write(writes, in_doubt)

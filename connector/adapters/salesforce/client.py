@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from connector.adapters.salesforce.accounts import read_companies
 from connector.adapters.salesforce.backfill import LeadReader
 from connector.adapters.salesforce.calls import SalesforceCalls
 from connector.adapters.salesforce.ids import long_or_none
@@ -16,7 +17,7 @@ from connector.adapters.salesforce.writer import SalesforceWriter
 from connector.errors import Configuration
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 
@@ -29,9 +30,10 @@ class SalesforceClient:
             raise Configuration(f"{settings.name}: extra_fields is not a list of field names.", 'Write it as ["Name__c"].')
         self._base_url = settings.base_url
         self._calls = SalesforceCalls(settings, context)
-        background = self._calls.in_background()
+        background = self._background = self._calls.in_background()
         user_id = read_id_option(settings, "user_id")
         shape, words = Shape(self._calls), statuses(settings)
+        self._shape = shape
         self._reader = LeadReader(self._calls, background, shape, own_fields(settings), tuple(extra), user_id, context.clock.now)
         converted = settings.option("converted_status")
         queue_id = read_id_option(settings, "queue_id")
@@ -49,6 +51,10 @@ class SalesforceClient:
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.changed_since(moment, after_id)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """See `connector.ports.HasAccounts`."""
+        return read_companies(self._background, self._shape)
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
         return self._writer.write(writes, in_doubt)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from connector.adapters.zoho import words
+from connector.adapters.zoho.accounts import read_companies
 from connector.adapters.zoho.calls import PAGE, ZohoCalls
 from connector.adapters.zoho.channel import Channel
 from connector.adapters.zoho.made_once import DealWriter, NoteWriter, TaskWriter
@@ -19,7 +20,7 @@ from connector.adapters.zoho.writer import ZohoWriter
 from connector.errors import Configuration, LeadswitchError
 from connector.ports import BackfillPage, ClientContext, CrmWrite, Written
 from connector.settings import ConnectionSettings
-from leads.records import LeadChange, RepRecord
+from leads.records import AccountRecord, LeadChange, RepRecord
 from leads.results import CheckResult
 
 #: Zoho takes fifty fields in one call; ours and the standard ones take the rest.
@@ -47,7 +48,7 @@ class ZohoClient:
         self._own_id = ""
         self._lock = threading.Lock()
         self._calls = ZohoCalls(settings, context)
-        background = self._calls.in_background()
+        background = self._background = self._calls.in_background()
         self._reader = LeadReader(self._calls, background, self._reading)
         clock = context.clock
         kinds = TaskWriter(background), NoteWriter(background), DealWriter(background, lambda: clock.now().date(), deal_stage)
@@ -97,6 +98,10 @@ class ZohoClient:
 
     def changed_since(self, moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
         return self._reader.changed_since(moment, after_id)
+
+    def accounts(self) -> Iterator[Sequence[AccountRecord]]:
+        """See `connector.ports.HasAccounts`."""
+        return read_companies(self._background, frozenset(self._nobody()))
 
     def write(self, writes: Sequence[CrmWrite], in_doubt: bool = False) -> Sequence[Written]:
         return self._writer.write(writes, in_doubt)

@@ -104,6 +104,10 @@ class EspoStandIn:
     def edit_lead(self, external_id: str, **fields: FieldValue) -> None:
         self.records.update("Lead", external_id, _values(fields), self._people[0])
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"name": name, "website": website, "assignedUserId": owner_id}
+        return str(self.records.insert("Account", company, self._people[0])["id"])
+
     def see(self, external_id: str) -> Seen:
         row = self.records.rows["Lead"][external_id]
         of_lead = {

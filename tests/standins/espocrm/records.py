@@ -16,7 +16,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
         "addressState", "addressCountry", "addressPostalCode", "source", "campaignName", "description", "assignedUserId", "status",
         "opportunityAmount", "doNotCall", "convertedAt", "createdAccountId", "createdContactId", "createdOpportunityId",
     ),
-    "Account": ("name",),
+    "Account": ("name", "website", "emailAddress", "type", "billingAddressCountry", "assignedUserId"),
     "Contact": ("firstName", "lastName", "emailAddress", "accountId"),
     "Opportunity": (
         "name", "stage", "probability", "amount", "amountCurrency", "closeDate", "description", "assignedUserId", "accountId",

@@ -29,6 +29,7 @@ class Api:
             "Lead": dict.fromkeys(("create", "read", "edit", "delete", "stream"), "all"),
             "Task": dict.fromkeys(("create", "read", "edit"), "all"),
             "Opportunity": dict.fromkeys(("create", "read", "edit"), "all"),
+            "Account": {"create": "all", "read": "all"},
             "User": {"read": "all"},
         }  # fmt: skip
         self.assignment = "all"

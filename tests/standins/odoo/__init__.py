@@ -103,6 +103,10 @@ class OdooStandIn:
         row = self.tables.rows["crm.lead"][int(external_id)]
         self.tables.update("crm.lead", [int(external_id)], self._values(fields, row), self._people[0])
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"name": name, "is_company": True, "website": website, "user_id": int(owner_id)}
+        return str(self.tables.insert("res.partner", company, self._people[0]))
+
     def see(self, external_id: str) -> Seen:
         row = self.tables.rows["crm.lead"][int(external_id)]
         stage = self.tables.rows["crm.stage"][row["stage_id"]]["name"]

@@ -65,6 +65,10 @@ class PipedriveStandIn:
     def edit_lead(self, external_id: str, **fields: FieldValue) -> None:
         self.store.change("person", external_id, self._given(fields), user=ADMIN)
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"name": name, "website": website, "owner_id": int(owner_id)}
+        return str(self.store.make("organization", company, user=ADMIN)["id"])
+
     def see(self, external_id: str) -> Seen:
         person = self.store.get("person", external_id)
         score = self.store.held("person", person, "Leadswitch score")

@@ -157,7 +157,11 @@ class Api:
         start = int(base64.b64decode(asked["cursor"])) if "cursor" in asked else 0
         more = start + limit < len(found)
         cursor = base64.b64encode(str(start + limit).encode()).decode() if more else None
-        return found[start : start + limit], {"next_cursor": cursor}
+        page = found[start : start + limit]
+        if asked.get("include_fields") == "won_deals_count":
+            won = [one.get("org_id") for one in self.store.records["deal"].values() if one["status"] == "won"]
+            page = [{**one, "won_deals_count": won.count(one["id"])} for one in page]
+        return page, {"next_cursor": cursor}
 
     def _fields(self, kind: str) -> Callable[[Request, Any], Any]:
         def desk(request: Request, body: Any) -> Any:

@@ -99,6 +99,10 @@ class SalesforceStandIn:
     def edit_lead(self, external_id: str, **fields: FieldValue) -> None:
         self.org.update("Lead", external_id, _values(fields), self._person)
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"Name": name, "Website": website, "OwnerId": owner_id}
+        return str(self.org.insert("Account", company, self._person)["Id"])
+
     def see(self, external_id: str) -> Seen:
         lead = self.org.tables["Lead"][external_id]
         person = lead["ConvertedContactId"] or lead["Id"]

@@ -25,7 +25,7 @@ STANDARD: Mapping[str, tuple[str, ...]] = {
         "HasOptedOutOfEmail", "IsConverted", "ConvertedDate", "ConvertedContactId", "ConvertedAccountId", "ConvertedOpportunityId",
     ),
     "Contact": ("FirstName", "LastName", "AccountId", "OwnerId"),
-    "Account": ("Name", "OwnerId"),
+    "Account": ("Name", "OwnerId", "Website", "BillingCountry", "Type", "LastActivityDate"),
     "Opportunity": ("Name", "StageName", "CloseDate", "Amount", "OwnerId", "AccountId", "IsClosed", "IsWon", "LastStageChangeDate"),
     "Task": (
         "Subject", "Description", "WhoId", "OwnerId", "Status", "Priority", "ActivityDate", "ReminderDateTime", "IsReminderSet",

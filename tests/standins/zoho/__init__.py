@@ -77,6 +77,10 @@ class ZohoStandIn:
         if changed:
             self.store.tell("Leads", "update", {external_id: changed})
 
+    def make_company(self, name: str, website: str, owner_id: str) -> str:
+        company = {"Account_Name": name, "Website": website, "Owner": {"id": owner_id}}
+        return str(self.store.make("Accounts", company, ADMIN)["id"])
+
     def see(self, external_id: str) -> Seen:
         lead = self.store.modules["Leads"][external_id]
         owner = lead["Owner"]["id"]

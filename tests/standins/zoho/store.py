@@ -35,10 +35,12 @@ STANDARD: Mapping[str, Mapping[str, Sequence[str]]] = {
     },
     "Notes": dict.fromkeys((*_PLAIN, "Note_Title", "Note_Content", "Parent_Id"), ()),
     "Deals": {**dict.fromkeys((*_PLAIN, "Deal_Name", "Amount", "Closing_Date", "Contact_Name"), ()), "Stage": DEAL_STAGES},
+    "Accounts": dict.fromkeys((*_PLAIN, "Account_Name", "Website", "Billing_Country", "Account_Type", "Last_Activity_Time"), ()),
     "Calls": dict.fromkeys((*_PLAIN, "What_Id", "Call_Start_Time", "$se_module"), ()),
     "Events": dict.fromkeys((*_PLAIN, "What_Id", "Start_DateTime", "$se_module"), ()),
 }
-NEEDED = {"Leads": ("Last_Name",), "Tasks": ("Subject",), "Notes": ("Note_Content", "Parent_Id"), "Deals": ("Deal_Name", "Stage")}
+NEEDED = {"Leads": ("Last_Name",), "Tasks": ("Subject",), "Notes": ("Note_Content", "Parent_Id"), "Deals": ("Deal_Name", "Stage"),
+          "Accounts": ("Account_Name",)}  # fmt: skip
 
 
 class RowError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from connector.clock import from_ms, to_ms
 from connector.pipeline.ingest import TRIES
 from connector.testing import NOON
 from leads.records import LeadChange
@@ -27,6 +28,15 @@ def test_the_record_is_read_after_it_has_settled_and_not_before(desk: Desk) -> N
     lead = desk.house.leads.get(desk.lead("7"))
     assert lead is not None
     assert lead.fields["first_name"] == "After"
+
+
+def test_a_moment_inside_a_millisecond_holds_nothing_up(desk: Desk) -> None:
+    """A delivery is stored to the millisecond, rounded; the clock knows microseconds."""
+    desk.clock.move(0.0006)
+    desk.crm.records["7"] = change("7", NOON, first_name="After")
+    at = desk.clock.now()
+    desk.tell(CRM, replace(change("7", NOON), fetch=True, settles_at=from_ms(to_ms(at))))
+    assert desk.house.leads.get(desk.lead("7")) is not None
 
 
 def test_a_change_that_was_rolled_back_makes_no_lead(desk: Desk) -> None:
