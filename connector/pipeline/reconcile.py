@@ -11,7 +11,7 @@ import structlog
 
 from connector.bootstrap import House
 from connector.clock import from_ms, to_ms
-from connector.errors import LeadswitchError
+from connector.errors import LeadswitchError, Retriable
 from connector.pipeline.accounts import read_accounts
 from connector.pipeline.backfill import BackfillReport, Progress, add, crm, take_page
 
@@ -30,7 +30,6 @@ def reconcile(house: House, connection: str, progress: Progress | None = None) -
     """
     client = crm(house, connection)
     owners = house.reps.sync(connection, client.owners())
-    read_accounts(house, connection)
     name = _mark(connection)
     since, after_id = _read_mark(house.cells.get(name), house.clock.now())
     total = BackfillReport(owners, 0, 0, 0)
@@ -41,6 +40,10 @@ def reconcile(house: House, connection: str, progress: Progress | None = None) -
         if progress:
             progress(total.leads, page.total)
     _note(house, connection, **asdict(total))
+    try:  # after the leads, which somebody waits for
+        read_accounts(house, connection)
+    except Retriable as error:
+        log.warning("accounts not read now", connection=connection, error=str(error))
     log.info("reconcile done", connection=connection, leads=total.leads, recovered=total.recovered)
     return total
 
@@ -61,7 +64,7 @@ def reconcile_in_turn(house: House, connection: str) -> BackfillReport | None:
         _note(house, connection, error=str(error))
         raise
     finally:
-        house.cells.drop(lease)
+        house.cells.release(lease, holder)
 
 
 def is_due(house: House, connection: str) -> bool:

@@ -47,6 +47,11 @@ class Cells:
             )
             return bool(taken)
 
+    def release(self, name: str, holder: str) -> None:
+        """Give a lease back, unless it lapsed and is somebody else's by now."""
+        with self._db.transaction():
+            Cell.delete().where((Cell.name == name) & (Cell.value == holder)).execute()
+
     # -- connector.ports.TokenStore
     def load(self, connection: str) -> Mapping[str, Any] | None:
         """The refreshed OAuth tokens of a connection."""

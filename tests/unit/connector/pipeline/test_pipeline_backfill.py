@@ -14,6 +14,7 @@ from connector.clock import to_ms
 from connector.commands import Actor
 from connector.errors import Configuration, Retriable
 from connector.pipeline import backfill, reconcile
+from connector.pipeline.accounts import newest_reading
 from connector.pipeline.rescore import rescore
 from connector.ports import BackfillPage
 from connector.testing import NOON
@@ -239,6 +240,27 @@ def test_two_workers_do_not_ask_at_once(desk: Desk) -> None:
     desk.crm.changed_since = ask  # type: ignore[attr-defined]
     assert reconcile.reconcile_in_turn(desk.house, CRM) is not None
     assert seen == [None]
+
+
+def test_a_worker_that_overstayed_gives_back_no_lease_but_its_own(desk: Desk) -> None:
+    def ask(moment: datetime, after_id: str | None = None) -> Iterator[BackfillPage]:
+        desk.clock.move(reconcile.LEASE_S + 1)
+        assert desk.house.cells.lease(f"lease:reconcile:{CRM}", "another", reconcile.LEASE_S)
+        return iter(())
+
+    desk.crm.changed_since = ask  # type: ignore[attr-defined]
+    reconcile.reconcile_in_turn(desk.house, CRM)
+    assert not desk.house.cells.lease(f"lease:reconcile:{CRM}", "a third", reconcile.LEASE_S)
+
+
+def test_companies_that_cannot_be_read_now_keep_no_lead_waiting(desk: Desk) -> None:
+    desk.crm.accounts = lambda: iter_failing(Retriable("The CRM did not answer."))  # type: ignore[attr-defined]
+    Changed(desk, BackfillPage([change("9", NOON, email="nine@corp.example")], [], {}, f"{to_ms(NOON)}:9"))
+    report = reconcile.reconcile_in_turn(desk.house, CRM)
+    assert report is not None
+    assert (report.leads, report.recovered) == (1, 1)
+    assert not reconcile.is_due(desk.house, CRM)
+    assert newest_reading(desk.house, CRM) is None, "they are asked for again with the next turn"
 
 
 def iter_failing(error: Exception) -> Iterator[BackfillPage]:
