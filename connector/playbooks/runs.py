@@ -64,7 +64,7 @@ def _leave_look(house: House, lead_id: int) -> None:
 
 def _leave_run(house: House, run: Run) -> None:
     with house.db.transaction():
-        house.playbooks.move(run.id, run.position, house.clock.now() + BROKEN_FOR)
+        house.playbooks.put_off_run(run, house.clock.now() + BROKEN_FOR)
 
 
 def advance(house: House, due: Run) -> None:

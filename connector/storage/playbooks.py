@@ -195,6 +195,11 @@ class PlaybookRows:
         """Let a run go on at this step, at that moment."""
         set_where(self._db, RunRow, {"position": position, "due_at": due_at}, "id = ?", run_id)
 
+    def put_off_run(self, run: Run, until: datetime) -> None:
+        """Leave a run that broke alone until then, unless another worker carried it on meanwhile."""
+        still = "id = ? AND state = 'running' AND position = ? AND due_at <= ?"
+        set_where(self._db, RunRow, {"due_at": until}, still, run.id, run.position, to_ms(self._clock.now()))
+
     def end(self, run_id: int, state: str, ended_as: str) -> None:
         """The run is over: done, or stopped and why."""
         over = {"state": state, "ended_as": ended_as[:40], "ended_at": self._clock.now(), "due_at": None}

@@ -7,10 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from connector.bootstrap import House
+from connector.errors import Retriable
+from connector.playbooks import runs
+from connector.playbooks.looks import look
 from connector.playbooks.reading import parse_playbooks
-from connector.playbooks.runs import sweep_playbooks
+from connector.playbooks.runs import advance, sweep_playbooks
 from connector.playbooks.shelf import PlaybookShelf
 from connector.ports import LeadWrite, NoteWrite, TaskWrite
+from connector.storage.playbooks import Run
 from leads.enums import ChangeKind, EffectKind, EngagementKind, Outcome
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 from tests.unit.connector.playbooks.conftest import history, play, publish, shipped
@@ -384,3 +389,28 @@ def test_a_merge_that_is_undone_gives_the_run_back(desk: Desk) -> None:
     desk.house.leads.part(merge.id, "cli:test")
     assert [one[1] for one in history(desk, gone)] == ["running"]
     assert history(desk, keep) == []
+
+
+def test_a_worker_that_breaks_takes_no_run_back_that_another_carried_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(desk, ON_FORM.format("x") + step("note", text="one") + step("wait", **{"for": "1h"}) + step("note", text="two"))
+    one = lead(desk)
+    desk.tell(MAIL, act(EMAIL, desk.clock.now(), FORM))
+    desk.run()
+    assert look(desk.house, one) == 1
+    carried_on: list[bool] = []
+
+    def breaks(house: House, due: Run) -> None:
+        if not carried_on:
+            carried_on.append(True)
+            advance(house, due)  # another worker
+            raise Retriable("The database did not answer.")
+        advance(house, due)
+
+    monkeypatch.setattr(runs, "advance", breaks)
+    sweep_playbooks(desk.house)
+    (run,) = desk.house.playbooks.of_lead(one)
+    assert (run.position, run.due_at) == (2, desk.clock.now() + timedelta(hours=1))
+    desk.clock.move(3600)
+    play(desk)
+    assert [run.state for run in desk.house.playbooks.of_lead(one)] == ["done"]
+    assert [write.body for write in made(desk, NoteWrite) if isinstance(write, NoteWrite)] == ["one", "two"]
