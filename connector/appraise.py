@@ -25,6 +25,7 @@ from leads.records import FieldValue, LeadHistory
 from scoring.appraisal import Appraisal, appraise, read_features
 from scoring.columns import Row
 from scoring.facts import to_word
+from scoring.next_fact import QUESTIONS
 from scoring.similar import PastLeads, weigh
 
 if TYPE_CHECKING:
@@ -178,11 +179,12 @@ class Appraiser:
 
 def _key(history: LeadHistory, row: Row, version: str, reasons: bool, past: object) -> str:
     """A digest of all that an answer is made from: the features, the tenant's columns, what was done when, which the best time is
-    read from, the ways to reach the lead, which the next step is, and the size of the deal."""
+    read from, the ways to reach the lead, which the next step is, what is known already, and the size of the deal."""
     features = {name: _rough(value) for name, value in row.items() if value is not None}
     acts = [(act.kind.value, int(act.occurred_at.timestamp())) for act in history.engagements]
     ways = [to_word(history.facts.get(name)) is not None for name in ("phone", "email", "email_domain")]
-    more = [*ways, history.facts.get("email_consent"), history.facts.get("deal_amount")]
+    known = [to_word(history.facts.get(name)) is not None for name in QUESTIONS]
+    more = [*ways, *known, history.facts.get("email_consent"), history.facts.get("deal_amount")]
     told = json.dumps([version, reasons, repr(past), features, dict(history.extra), acts, more], sort_keys=True, default=str)
     return hashlib.blake2b(told.encode(), digest_size=16).hexdigest()
 

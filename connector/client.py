@@ -74,6 +74,15 @@ class Lift:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """A fact worth asking the lead for, and its share of what moves scores."""
+
+    field: str
+    question: str
+    gain: float
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """The whole answer about a lead; docs/scoring.md explains each number. `document` is the answer as it came."""
 
@@ -93,6 +102,7 @@ class Score:
     next_step: NextStep | None
     best_time: BestTime | None
     would_lift: Lift | None
+    ask_next: Ask | None
     model_version: str
     source: str
     note: str | None
@@ -243,7 +253,7 @@ def _problem(response: httpx.Response) -> ApiError:
 
 
 def _score(told: Mapping[str, Any]) -> Score:
-    step, when, lift = told["next_step"], told["best_time"], told["would_lift"]
+    step, when, lift, ask = told["next_step"], told["best_time"], told["would_lift"], told["ask_next"]
     return Score(
         lead_id=told["lead_id"],
         probability=told["probability"],
@@ -265,6 +275,7 @@ def _score(told: Mapping[str, Any]) -> Score:
         if when
         else None,
         would_lift=Lift(tuple(lift["steps"]), lift["text"], lift["tier"], lift["score"], lift["lifts"]) if lift else None,
+        ask_next=Ask(ask["field"], ask["question"], ask["gain"]) if ask else None,
         model_version=told["model_version"],
         source=told["source"],
         note=told["note"],

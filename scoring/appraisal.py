@@ -21,6 +21,7 @@ from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer
 from scoring.facts import to_number
 from scoring.features import build_many
 from scoring.features.feature import Group
+from scoring.next_fact import NextFact, next_fact
 from scoring.next_step import BestTime, NextStep, best_time, recommend
 from scoring.rules import RULES
 from scoring.scorer import score as score_histories
@@ -73,6 +74,7 @@ class Appraisal:
     next_step: NextStep | None = None
     best_time: BestTime | None = None
     lift: Lift | None = None
+    ask_next: NextFact | None = None
     expected_value: float | None = None
 
     @property
@@ -97,8 +99,9 @@ def appraise(
 ) -> list[Appraisal]:
     """Score each history and say what follows from it, in the order given.
 
-    `whole` adds the trend, the look-alikes in `past`, the next step, the best time and the lift; it costs about ten times as much
-    as the score alone. `rows` are the features of each history, where they are at hand (see `read_features`).
+    `whole` adds the trend, the look-alikes in `past`, the next step, the best time, the lift and the fact to ask for; it costs
+    about ten times as much as the score alone. `rows` are the features of each history, where they are at hand (see
+    `read_features`).
     """
     rows = rows if rows is not None else read_features(histories, bundle)
     scores = score_histories(histories, bundle, reasons=reasons, rows=rows)
@@ -139,6 +142,7 @@ def _complete(
                 next_step=step,
                 best_time=best_time(line, near, step.action),
                 lift=find_lift(line, history, one.score, rescore),
+                ask_next=next_fact(history.facts, bundle),
             )
         )
     return answers

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from leads.results import Verdict
 
 VERDICT_LINES: Final = 12
+SET_ASIDE: Final = 3
 #: Leads one list shows; Slack takes 50 blocks.
 LISTED: Final = 20
 LABELS: Final = {"show": "Show", "why": "Why", "reassign": "Reassign", "claim": "Claim"}
@@ -78,6 +79,10 @@ def why_answer(why: Why, viewer_rep: str | None) -> list[Block]:
         note = [say(why.score.note, 300)] if why.score.note else []
         title = f"*Score {why.score.score}, tier {why.score.tier.value.upper()}*, model {say(why.score.model_version, 80)}"
         blocks.append(section("\n".join([title, *up, *down, *note])))
+    beside = [f"Not counted: {say(one, 250)}" for one in why.set_aside[:SET_ASIDE]]
+    beside += [f"Worth asking: {say(why.ask_next, 250)}"] if why.ask_next else []
+    if beside:
+        blocks.append(section("\n".join(beside)))
     blocks.append(
         section(f"*Routing*: {say(why.because, 800)}\nMethod: {say(why.method.replace('_', ' '), 80)}, decided {when(why.at)}")
     )

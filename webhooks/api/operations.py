@@ -144,6 +144,8 @@ def show_why(call: Call) -> WhyOut:
             for one in why.verdicts
         ],
         score=_score_out(why.score) if why.score else None,
+        set_aside=list(why.set_aside),
+        ask_next=why.ask_next,
     )
 
 

@@ -208,6 +208,8 @@ class WhyOut(Given):
     reason: str | None
     verdicts: list[VerdictOut]
     score: ScoreOut | None
+    set_aside: list[str] = Field(description="Acts that count nothing since no person does so many, and why.")
+    ask_next: str | None = Field(description="The question whose answer would tell most.")
 
 
 class DoneOut(Given):

@@ -20,6 +20,8 @@ from webhooks.api.records import ReasonOut
 from webhooks.api.score_records import (
     Act,
     AppraisalOut,
+    AskOut,
+    AsksOut,
     BatchOut,
     BatchRequest,
     BestTimeOut,
@@ -34,6 +36,7 @@ from webhooks.problems import FieldError, Problem
 
 if TYPE_CHECKING:
     from connector.appraise import Answer
+    from scoring.next_fact import NextFact
 
 # The appraiser brings numpy and the model along; it is asked for in the calls, so that a process that never scores stays small.
 
@@ -138,12 +141,25 @@ def _tell(answer: Answer, history: LeadHistory, started: float, fault: str | Non
         would_lift=LiftOut(steps=list(lift.steps), text=lift.text, tier=lift.tier.value, score=lift.score, lifts=lift.lifts)
         if lift
         else None,
+        ask_next=_ask(told.ask_next) if told.ask_next else None,
         model_version=made.model_version,
         source=answer.source,
         note=" ".join(part for part in (made.note, fault) if part) or None,
         as_of=made.as_of,
         latency_ms=_since(started),
     )
+
+
+def list_asks(call: Call) -> AsksOut:
+    """What a form may ask for, by what the scoring model gains from it. Nobody's data is looked at: forms know what they have."""
+    from scoring.next_fact import rank_facts, rank_version
+
+    bundle = call.house.models.champion()
+    return AsksOut(facts=[_ask(one) for one in rank_facts(bundle)], model_version=rank_version(bundle))
+
+
+def _ask(one: NextFact) -> AskOut:
+    return AskOut(field=one.field, question=one.question, gain=one.gain)
 
 
 def _reason(one: Reason) -> ReasonOut:
@@ -155,6 +171,7 @@ def _since(started: float) -> float:
 
 
 SCORE_OPERATIONS = (
+    Operation("GET", "/ask", Role.INGEST, "What a form may ask for next", list_asks, AsksOut),
     Operation("POST", "/score", Role.INGEST, "Score a lead", score, AppraisalOut, takes=ScoreRequest),
     Operation("POST", "/score/batch", Role.INGEST, "Score many leads", score_batch, BatchOut, takes=BatchRequest, large=True),
 )

@@ -99,6 +99,21 @@ class LiftOut(Given):
     lifts: bool
 
 
+class AskOut(Given):
+    """A fact worth asking for: a canonical field that is not known. `gain` is its share of what moves scores, 0 to 1."""
+
+    field: str
+    question: str
+    gain: float
+
+
+class AsksOut(Given):
+    """Facts that a form may ask for, the most telling first. It rests on the model (or the rules) alone and on nobody's data."""
+
+    facts: list[AskOut]
+    model_version: str
+
+
 class AppraisalOut(Given):
     """The whole answer about a lead.
 
@@ -125,6 +140,7 @@ class AppraisalOut(Given):
     next_step: NextStepOut | None
     best_time: BestTimeOut | None
     would_lift: LiftOut | None
+    ask_next: AskOut | None
     model_version: str
     source: str
     note: str | None

@@ -150,7 +150,19 @@ def test_any_why_keeps_slacks_limits(because: str, reps: list[str], scored: bool
         for number, (name, kind) in enumerate(zip(reps, [*VerdictKind] * 10, strict=False))
     ]
     why = Why(
-        7, 9, because, because, because, AT, "system", None, verdicts, dict(enumerate(reps)), score(because) if scored else None
+        7,
+        9,
+        because,
+        because,
+        because,
+        AT,
+        "system",
+        None,
+        verdicts,
+        dict(enumerate(reps)),
+        score(because) if scored else None,
+        reps,
+        because,
     )
     limits.check_message(answers.why_answer(why, "0"))
 
@@ -277,12 +289,26 @@ def test_why_puts_the_readers_own_verdict_first() -> None:
         Verdict("3", VerdictKind.RANKED, 2),
     ]
     why = Why(
-        7, 9, "next in line", "wrr", "p1", AT, "system", None, verdicts, {"1": "Ada", "2": "Ben", "3": "Cleo"}, score("Replied")
+        7,
+        9,
+        "next in line",
+        "wrr",
+        "p1",
+        AT,
+        "system",
+        None,
+        verdicts,
+        {"1": "Ada", "2": "Ben", "3": "Cleo"},
+        score("Replied"),
+        ["300 page views at once, more than a person manages"],
+        "What is your role?",
     )
     said = texts(answers.why_answer(why, "2"))
     assert said.index("*You*: not asked, capacity (20 of 20 leads)") < said.index("Ada: chosen")
     assert "Cleo: could have had it, number 2 in line" in said
     assert "Score 92, tier A" in said
+    assert "Not counted: 300 page views at once" in said
+    assert "Worth asking: What is your role?" in said
 
 
 @pytest.mark.parametrize(

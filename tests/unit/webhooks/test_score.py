@@ -11,9 +11,9 @@ import pytest
 
 from connector.settings import LimitSettings
 from connector.testing import run_bells
-from leads.enums import Outcome, Role
+from leads.enums import EngagementKind, Outcome, Role
 from leads.past import PastLook
-from leads.records import RepRecord
+from leads.records import EngagementEvent, RepRecord
 from scoring.bundle import Bundle
 from scoring.features import build
 from scoring.training import train
@@ -23,8 +23,8 @@ from tests.unit.webhooks.test_api import LEAD, problem, wrong_fields
 #: Every field that a score answer holds.
 FIELDS = {
     "lead_id", "probability", "score", "tier", "priority", "confidence", "fit", "intent", "trend", "expected_value", "reasons",
-    "top_positive", "top_negative", "members", "similar_leads", "next_step", "best_time", "would_lift", "model_version", "source",
-    "note", "as_of", "latency_ms",
+    "top_positive", "top_negative", "members", "similar_leads", "next_step", "best_time", "would_lift", "ask_next", "model_version",
+    "source", "note", "as_of", "latency_ms",
 }  # fmt: skip
 CSV = {"content-type": "text/csv"}
 
@@ -294,6 +294,35 @@ def test_answers_are_counted(site: Any) -> None:
     assert site.counted("leadswitch_score_answers_total", source="rules") == 4
     assert site.counted("leadswitch_score_answers_total", source="cache") == 1
     assert site.counted("leadswitch_score_too_slow_total") == 0
+
+
+# -- what to ask
+
+
+def test_a_form_is_told_what_to_ask_and_nothing_of_anybody(served: Any, bundle: Bundle, lead: int) -> None:
+    told = served.call("GET", "/ask", role=Role.INGEST).json()
+    assert told["model_version"] == bundle.version
+    assert next(one["field"] for one in told["facts"]) == "title", "the past of these tests turns on it"
+    gains = [one["gain"] for one in told["facts"]]
+    assert gains == sorted(gains, reverse=True)
+    assert min(gains) > 0
+    served.house.models.champion = lambda: None
+    assert served.call("GET", "/ask", role=Role.INGEST).json()["model_version"] == "rules-1"
+
+
+def test_the_answer_names_the_fact_to_ask_for_and_not_one_that_is_known(served: Any) -> None:
+    assert ask(served, {"lead": {"email": "ada@firm.example"}})["ask_next"]["field"] == "title"
+    assert ask(served, {"lead": {"email": "ada@firm.example", "title": "CEO"}})["ask_next"]["field"] != "title"
+    assert ask(served, {"lead": {"email": "ada@firm.example"}, "reasons": False})["ask_next"] is None
+
+
+def test_why_says_what_is_not_counted_and_what_to_ask(served: Any, lead: int) -> None:
+    now = served.house.clock.now()
+    views = [EngagementEvent(f"v{n}", EngagementKind.PAGE_VIEWED, now - timedelta(seconds=n), "ada@example.com") for n in range(50)]
+    served.house.leads.add_engagements("crm", views, lead, live=True)
+    why = served.call("GET", f"/leads/{lead}/why", role=Role.REP).json()
+    assert why["set_aside"] == ["50 page views at once, more than a person manages"]
+    assert why["ask_next"] == "What is your role?"
 
 
 # -- the page
