@@ -28,6 +28,8 @@ PLAIN: Final = ("identity", "near_name", "inbound_event", "act", "assignment", "
 SEALED: Final = ("lead_change", "engagement", "feedback", "decision")
 #: Tables that hold at most one row a lead (by destination): rows change hands where the survivor has none.
 SINGLE: Final = ("card", "thread", "snooze", "playbook_run")
+#: Effects whose subject names their lead: "card:12:dm:3".
+BY_LEAD: Final = frozenset({"lead", "task", "card", "thread"})
 #: Ids in one statement.
 MOST: Final = 10_000
 #: What a merge may change on the two leads themselves.
@@ -102,7 +104,7 @@ def part(db: Database, vault: Vault, now: datetime, merge_id: int, by: str) -> t
     for name in (*PLAIN, *SINGLE):
         _give(db, name, gone.id, _still(db, name, moved.get(name, ()), keep.id))
     for name in SEALED:
-        _seal_anew(db, vault, name, _still(db, name, moved[name], keep.id), keep, gone)
+        _seal_anew(db, vault, name, _still(db, name, moved.get(name, ()), keep.id), keep, gone)
     reopened = AssignmentRow.id.in_(moved["closed"]) & (AssignmentRow.closed_as == "merged")
     AssignmentRow.update({AssignmentRow.closed_at: None, AssignmentRow.closed_as: None}).where(reopened).execute()
     LeadRow.update({LeadRow.merged_into: gone.id}).where(LeadRow.id.in_(moved["lead"]) & (LeadRow.id != gone.id)).execute()
@@ -134,8 +136,9 @@ def _ids(db: Database, table: str, where: str, *values: Any) -> list[int]:
 
 
 def _still(db: Database, table: str, ids: Sequence[int], lead_id: int) -> list[int]:
-    """Those of these rows that are still the lead's."""
-    return [one for one in _ids(db, table, "lead_id = ?", lead_id) if one in set(ids)] if ids else []
+    """Those of these rows that are still the lead's. A merge of an older version knows nothing of younger tables."""
+    wanted = set(ids)
+    return [one for one in _ids(db, table, "lead_id = ?", lead_id) if one in wanted] if wanted else []
 
 
 def _give(db: Database, table: str, lead_id: int, ids: Sequence[int]) -> None:
@@ -250,11 +253,18 @@ def _hand_over_effects(db: Database, keep: LeadRow, gone: LeadRow) -> None:
     for row in rows(db, EffectRow, "WHERE lead_id = ? AND state IN ('pending', 'sending')", gone.id):
         change: dict[str, Any] = {"lead_id": keep.id}
         if row.state == "pending":
-            subject = row.subject.replace(f":{gone.id}", f":{keep.id}", 1)
+            subject = _subject_of(row.subject, gone.id, keep.id)
             alike = "kind = ? AND subject = ? AND state = 'pending'"
-            stands = _ids(db, "effect", alike, row.kind, subject)
+            stands = subject != row.subject and _ids(db, "effect", alike, row.kind, subject)
             change |= {"state": "done", "receipt": "superseded"} if stands else {"subject": subject}
         set_where(db, EffectRow, change, "id = ?", row.id)
+
+
+def _subject_of(subject: str, gone_id: int, keep_id: int) -> str:
+    """The subject of an effect as the survivor's. Those that name a run, an assignment or a snooze stay: receivers know them."""
+    sort, mark, place = subject.partition(":")
+    about, more, rest = place.partition(":")
+    return f"{sort}{mark}{keep_id}{more}{rest}" if sort in BY_LEAD and about == str(gone_id) else subject
 
 
 def _join_fields(vault: Vault, keep: LeadRow, gone: LeadRow) -> None:

@@ -9,9 +9,11 @@ import pytest
 from connector import commands
 from connector.commands import Actor
 from connector.commands.merges import part_leads
+from connector.storage.models import Merge
+from connector.storage.spelled import rows, set_where
 from connector.storage.threads import Told
 from connector.testing import NOON
-from leads.enums import ChangeKind, EngagementKind, Outcome, Role, Tier
+from leads.enums import ChangeKind, EffectKind, EngagementKind, Outcome, Role, Tier
 from leads.records import LeadChange
 from tests.unit.connector.pipeline.scripted import CRM, MAIL, Desk, act, change
 
@@ -91,6 +93,21 @@ def test_what_waits_to_go_out_about_both_goes_out_once(desk: Desk) -> None:
     assert {lead_id for lead_id, _ in desk.slack.posted} | {one for _, ids in desk.slack.digests for one in ids} == {survivor}
     assert {write.external_id for write, _ in desk.crm.writes} == {"1"}
     assert len(desk.crm.made) == 1
+
+
+def test_what_a_playbook_or_a_deadline_asked_for_keeps_its_name_when_two_become_one(desk: Desk) -> None:
+    """Its name is what a receiver knows repeats by, and stands for a run or an assignment, whatever number the lead has."""
+    desk.tell(CRM, change("1", EARLIER, email="one@a.example"), change("2", EARLIER, email="two@b.example"))
+    gone, keep = desk.lead("1"), desk.lead("2")
+    names = {f"playbook:{gone}:0", f"playbook:{gone}2:1", f"sla:{gone}:warn", f"snooze:{gone}", f"card:{gone}:dm:{gone}"}
+    with desk.house.db.transaction():
+        for name in names:
+            desk.house.effects.add(EffectKind.WEBHOOK, "webhook.x", name, gone)
+        desk.house.effects.add(EffectKind.WEBHOOK, "webhook.x", f"playbook:{keep}:0", keep)
+        desk.house.leads.merge(keep, gone)
+    found = {row.subject: row.state for row in desk.house.effects.of_lead(keep) if row.kind is EffectKind.WEBHOOK}
+    kept = names - {f"card:{gone}:dm:{gone}"} | {f"card:{keep}:dm:{gone}", f"playbook:{keep}:0"}
+    assert found == dict.fromkeys(kept, "pending")
 
 
 def test_colleagues_behind_one_switchboard_number_stay_two(desk: Desk) -> None:
@@ -336,6 +353,20 @@ def test_a_merge_that_was_wrong_is_taken_back_whole_and_stays_so(desk: Desk) -> 
     assert merged(desk) == [], "a person said that these are two"
     again = part_leads(house, house.leads.merges()[0].id, BOSS)
     assert (again.ok, again.text) == (False, "This merge was undone before.")
+
+
+def test_a_merge_that_an_older_version_made_can_be_taken_back(desk: Desk) -> None:
+    """It tells only of the tables that there were then."""
+    house = desk.house
+    desk.tell(CRM, change("1", EARLIER, **BERGER))
+    desk.tell(CRM, change("2", EARLIER, **BERGR))
+    ((_, keep, gone),) = merged(desk)
+    number = house.leads.merges()[0].id
+    (stored,) = rows(house.db, Merge, "WHERE id = ?", number)
+    then = {name: ids for name, ids in stored.moved.items() if name in ("lead", "closed", "identity", "lead_change", "assignment")}
+    set_where(house.db, Merge, {"moved": then}, "id = ?", number)
+    assert part_leads(house, number, BOSS).ok
+    assert {desk.lead("1"), desk.lead("2")} == {keep, gone}
 
 
 def test_what_cannot_be_taken_back_is_said(desk: Desk) -> None:
