@@ -64,24 +64,25 @@ def normalise_unstored(
     As `normalise`, but for the phone number, which stays as it was written: parsing one takes longer than scoring a lead, and no
     feature reads more of it than that it is there.
     """
-    phone = fields.get("phone")
-    facts = normalise_fields({name: value for name, value in fields.items() if value is not None and name != "phone"})
-    if phone is not None:
-        facts["phone"] = _clean(phone, MAX_TEXT)
+    facts = _clean_fields({name: value for name, value in fields.items() if value is not None})
     return facts, _clean_all(extra if len(extra) <= MAX_EXTRAS else dict(list(extra.items())[:MAX_EXTRAS]))
 
 
 def normalise_fields(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
     """Every field trimmed, bounded and free of NUL bytes; blank text is missing. An address that is none is kept out."""
+    cleaned = _clean_fields(fields)
+    phone, country = cleaned.get("phone"), cleaned.get("country")
+    if isinstance(phone, str):
+        cleaned["phone"] = normalise_phone(phone, country.upper() if isinstance(country, str) else None)
+    return cleaned
+
+
+def _clean_fields(fields: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+    """`normalise_fields` with the phone number as it was written."""
     cleaned = {name: _clean(value, MAX_MESSAGE if name == "message" else MAX_TEXT) for name, value in fields.items()}
-    country = cleaned.get("country")
-    for name, value in cleaned.items():
-        if not isinstance(value, str):
-            continue
-        if name == "email":
-            cleaned[name] = normalise_email(value)
-        elif name == "phone":
-            cleaned[name] = normalise_phone(value, country.upper() if isinstance(country, str) else None)
+    email = cleaned.get("email")
+    if isinstance(email, str):
+        cleaned["email"] = normalise_email(email)
     return cleaned
 
 
@@ -125,12 +126,14 @@ def normalise_name(text: str, limit: int) -> str:
 
 def _clean(value: FieldValue, limit: int) -> FieldValue:
     if isinstance(value, str):
+        if value.isalnum() and value.isascii() and len(value) <= limit:  # one plain word, as most are
+            return value
         return _safe(value).strip()[:limit] or None
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _safe(text: str) -> str:
     """Without NUL and without half a character, which databases refuse."""
-    if text.isascii():
-        return text.replace("\x00", "")
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
