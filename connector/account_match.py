@@ -15,7 +15,7 @@ from rapidfuzz import fuzz
 
 from allocation.countries import country_code
 from connector.likeness import plain_company
-from connector.mailboxes import is_free_mail, registered_domain
+from connector.mailboxes import company_domain
 from leads.records import FieldValue
 
 TieBreaker = Literal["owner", "country", "customer", "touched", "oldest"]
@@ -50,11 +50,9 @@ class Seeker:
     @classmethod
     def of(cls, fields: Mapping[str, FieldValue]) -> Seeker:
         """What these fields tell."""
-        host = str(fields.get("email") or "").partition("@")[2]
-        domain = "" if is_free_mail(host) else registered_domain(host)
         return cls(
             name=plain_company(str(fields.get("company") or "")),
-            domain=domain or registered_domain(str(fields.get("website") or "")),
+            domain=company_domain(str(fields.get("email") or ""), str(fields.get("website") or "")),
             country=read_country(fields.get("country")) or "",
         )
 
@@ -92,17 +90,14 @@ def match(seeker: Seeker, candidates: Sequence[Account], tie_breakers: Sequence[
 
 def _grade(seeker: Seeker, account: Account) -> tuple[int, str]:
     """(grade, the lower the better; why), an empty why for none."""
-    if seeker.domain and seeker.domain in account.domains:
-        return 0, "same domain"
     name = plain_company(account.name)
-    if not seeker.name or not name:
+    close = bool(seeker.name and name) and fuzz.token_sort_ratio(seeker.name, name) >= CLOSE
+    if seeker.domain and seeker.domain in account.domains:  # which brands and daughters of one house may share
+        return (0, "same domain and name") if close else (1, "same domain")
+    signal = _second_signal(seeker, account) if close else ""
+    if not signal:
         return 9, ""
-    signal = _second_signal(seeker, account)
-    if seeker.name == name and signal:
-        return 1, f"same name and {signal}"
-    if signal and fuzz.token_sort_ratio(seeker.name, name) >= CLOSE:
-        return 2, f"close name and {signal}"
-    return 9, ""
+    return (2, f"same name and {signal}") if seeker.name == name else (3, f"close name and {signal}")
 
 
 def _second_signal(seeker: Seeker, account: Account) -> str:

@@ -22,7 +22,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import DamerauLevenshtein
 
 from connector.given_names import are_one, are_two
-from connector.mailboxes import is_free_mail, registered_domain
+from connector.mailboxes import company_domain, is_free_mail
 from leads.records import FieldValue
 
 #: Odds, as a logarithm, that any two records which share a block are one person.
@@ -67,12 +67,11 @@ def person_of(fields: Mapping[str, FieldValue]) -> Person:
     """The record of a lead's fields."""
     mailbox, _, host = _text(fields, "email").partition("@")
     free = is_free_mail(host)
-    domain = "" if free else registered_domain(host)
     return Person(
         first=plain(_text(fields, "first_name")),
         last=plain(_text(fields, "last_name")),
         company=plain_company(_text(fields, "company")),
-        domain=domain or registered_domain(_text(fields, "website")),
+        domain=company_domain(_text(fields, "email"), _text(fields, "website")),
         mailbox=mailbox,
         free_mail=host if free else "",
         phone=_text(fields, "phone"),

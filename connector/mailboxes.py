@@ -24,15 +24,37 @@ FREE_MAIL: Final = frozenset(_FREE.split())
 #: The same houses have a domain a country: yahoo.co.uk, hotmail.fr, live.nl, outlook.de, gmx.fr.
 FREE_HOUSES: Final = frozenset({"yahoo", "hotmail", "live", "outlook", "gmx", "ymail", "aol", "yandex"})
 
+_NETWORKS: Final = """
+linkedin.com facebook.com fb.com instagram.com twitter.com x.com youtube.com tiktok.com xing.com pinterest.com threads.net
+linktr.ee github.com gitlab.com google.com medium.com substack.com crunchbase.com yelp.com wa.me t.me bit.ly vk.com
+"""
+#: Many have a page there, which they note as their website.
+NETWORKS: Final = frozenset(_NETWORKS.split())
+#: What stands around the host in the address of a home page.
+HOME_PAGE: Final = re.compile(r"^(https?://)?(www\.)?|/$")
 #: Hosts whose owner is plain: below these nobody but the registry gives names (Public Suffix List, its official part).
 PLAIN_HOST: Final = re.compile(r"([a-z0-9-]+)\.(com|net|org|de)", re.ASCII)
-_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+#: With the private part of the list, too: below uk.com or github.io everybody has a name of their own.
+_extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
 
 def registered_domain(host: str) -> str:
     """The domain that somebody registered: "https://shop.acme.co.uk/x" → "acme.co.uk"; empty when there is none."""
     name, suffix = _parts(host.strip().casefold())
-    return f"{name}.{suffix}" if name and suffix else name if "." not in host else ""
+    return f"{name}.{suffix}" if name and suffix else ""
+
+
+def site_domain(site: str) -> str:
+    """The domain of whoever a site is about. A free-mail house's is nobody's, nor is a page on a network where many have one."""
+    domain = registered_domain(site)
+    page = domain in NETWORKS and HOME_PAGE.sub("", site.strip().casefold()) != domain
+    return "" if page or is_free_mail(domain) else domain
+
+
+def company_domain(email: str, site: str) -> str:
+    """The domain of somebody's company: that of the address unless anybody can have one there, else that of the website."""
+    host = email.partition("@")[2]
+    return ("" if is_free_mail(host) else registered_domain(host)) or site_domain(site)
 
 
 def is_free_mail(host: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from connector.account_match import Account, keys, read_country
 from connector.clock import to_ms
 from connector.likeness import plain_company
-from connector.mailboxes import is_free_mail, registered_domain
+from connector.mailboxes import site_domain
 from connector.storage.db import Database, marks
 from connector.storage.models import Account as Row
 from connector.storage.models import AccountName
@@ -67,7 +67,7 @@ class Accounts:
     # -- inside
 
     def _take(self, connection: str, record: AccountRecord, seen_at: datetime) -> bool:
-        domains = [domain for host in record.domains if (domain := _domain(host))]
+        domains = [domain for host in record.domains if (domain := site_domain(host))]
         told: dict[str, Any] = {
             "country": read_country(record.country),
             "owner": record.owner_id,
@@ -103,8 +103,3 @@ class Accounts:
             customer=row.customer,
             touched_at=row.touched_at,
         )
-
-
-def _domain(host: str) -> str:
-    """The registered domain of a company's site; a free-mail house's is none."""
-    return "" if is_free_mail(host) else registered_domain(host)

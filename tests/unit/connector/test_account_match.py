@@ -57,6 +57,14 @@ def test_free_mail_never_matches_even_when_a_company_has_such_a_domain_noted() -
     assert found({"email": "ann@gmail.com"}, replace(ACME, domains=("gmail.com",))) is None
 
 
+def test_of_companies_that_share_a_domain_the_one_of_the_same_name_is_meant() -> None:
+    """Brands and daughters of one house have one domain of addresses."""
+    daughter = replace(ACME, id=2, name="Acme Robotics", owner=None, customer=False)
+    fields = {"email": "ann@acme.com", "company": "ACME Robotics GmbH"}
+    assert found(fields, ACME, daughter) == (2, "same domain and name")
+    assert found({**fields, "company": "Zenith"}, ACME, daughter) == (1, "same domain"), "the tie-breakers choose"
+
+
 def test_ties_are_broken_in_order() -> None:
     nobody = replace(ACME, id=2, owner=None, customer=True)
     abroad = replace(ACME, id=3, country="fr", customer=True)

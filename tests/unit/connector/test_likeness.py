@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connector.likeness import blocks, compare, person_of, plain_company
-from connector.mailboxes import is_free_mail, registered_domain
+from connector.mailboxes import FREE_HOUSES, FREE_MAIL, company_domain, is_free_mail, registered_domain
 from connector.pipeline.normalise import normalise_fields
 from connector.storage.namesakes import SHARED
 from tests.unit.connector.planted_people import pairs
@@ -60,6 +60,30 @@ def test_two_people(other: dict[str, Any], why: str) -> None:
     assert not same(ANN, other), why
 
 
+@pytest.mark.parametrize(
+    "site",
+    ["n/a", "none", "www", "gmail.com", "https://www.linkedin.com/in/ann", "facebook.com/pages/acme", "sites.google.com/view/acme"],
+)
+def test_a_site_that_says_nothing_of_a_company_makes_nobody_alike(site: str) -> None:
+    namesake = {"first_name": "Ann", "last_name": "Berger", "website": site}
+    assert not same(namesake, {**namesake, "email": "other@gmail.com"})
+    assert company_domain("", site) == ""
+
+
+@pytest.mark.parametrize(
+    ("email", "site", "domain"),
+    [
+        ("ann@mail.acme.com", "other.org", "acme.com"),
+        ("ann@gmail.com", "https://www.acme.com/jobs", "acme.com"),
+        ("ann@linkedin.com", "", "linkedin.com"),
+        ("", "https://www.linkedin.com/", "linkedin.com"),
+        ("", "acme.wixsite.com/home", "acme.wixsite.com"),
+    ],
+)
+def test_whose_domain_it_is(email: str, site: str, domain: str) -> None:
+    assert company_domain(email, site) == domain
+
+
 def test_the_grounds_name_nobody() -> None:
     likeness = compare(person_of(ANN), person_of({**ANN, "last_name": "Bergr"}))
     assert likeness.same
@@ -72,9 +96,28 @@ def test_a_company_is_known_without_its_legal_form() -> None:
     assert plain_company("AG") == "ag", "a name that is nothing else stays"
 
 
+NOTHING = ("n/a", "none", "-", "www", "localhost", "1.2.3.4", "http://[::1]/", "co.uk", "acme inc")
+
+
 @pytest.mark.parametrize(
     ("host", "free", "domain"),
-    [("mail.acme.co.uk", False, "acme.co.uk"), ("yahoo.co.uk", True, "yahoo.co.uk"), ("GMX.fr", True, "gmx.fr"), ("", False, "")],
+    [
+        ("mail.acme.co.uk", False, "acme.co.uk"),
+        ("yahoo.co.uk", True, "yahoo.co.uk"),
+        ("GMX.fr", True, "gmx.fr"),
+        ("", False, ""),
+        ("www.acme.uk.com", False, "acme.uk.com"),
+        ("acme.github.io", False, "acme.github.io"),
+        *(
+            (nothing, False, "")
+            for nothing in ("n/a", "none", "-", "www", "localhost", "1.2.3.4", "http://[::1]/", "co.uk", "acme inc")
+        ),
+    ],
 )
 def test_domains(host: str, free: bool, domain: str) -> None:
     assert (is_free_mail(host), registered_domain(host)) == (free, domain)
+
+
+def test_every_house_of_free_mail_is_known_as_one() -> None:
+    assert all(is_free_mail(host) for host in FREE_MAIL)
+    assert all(is_free_mail(f"{name}.{ending}") for name in FREE_HOUSES for ending in ("com", "fr", "co.uk"))

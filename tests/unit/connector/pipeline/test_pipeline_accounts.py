@@ -109,6 +109,16 @@ def test_a_crm_that_keeps_its_companies_from_us_is_said_and_stops_nothing(desk: 
     assert newest[1] == "HubSpot does not let us read companies. Add the scope."
 
 
+@pytest.mark.parametrize("site", ["n/a", "none", "https://www.linkedin.com/company/zenith", "zenith.uk.com"])
+def test_a_site_that_many_have_matches_nobody_elses_company(desk: Desk, site: str) -> None:
+    noted = {"zenith.uk.com": "acme.uk.com"}.get(site, site.replace("zenith", "acme"))
+    companies(desk, AccountRecord("c1", "Acme Systems", (noted,), "DE", "102"))
+    desk.tell(CRM, change("1", desk.clock.now(), website=site, email="ann@gmail.com"))
+    lead = desk.house.leads.get(desk.lead("1"))
+    assert lead is not None
+    assert match_account(desk.house, lead) is None
+
+
 def test_nothing_of_a_company_stands_in_the_clear(desk: Desk) -> None:
     companies(desk, ACME)
     stored = [*desk.house.db.run("SELECT * FROM account").fetchall(), *desk.house.db.run("SELECT * FROM account_name").fetchall()]
