@@ -19,6 +19,7 @@ from connector.pipeline.deliver import deliver
 from connector.pipeline.enrich import enrich
 from connector.pipeline.evaluate import evaluate
 from connector.pipeline.ingest import ingest
+from connector.pipeline.pickup import pick_up
 from connector.pipeline.rationale import write_rationale
 from connector.pipeline.reconcile import reconcile_in_turn
 from connector.pipeline.rescore import refresh
@@ -72,6 +73,7 @@ def declare(broker: dramatiq.Broker, house: House) -> None:
     actor("rationale", SLOW, lambda score_id: write_rationale(house, score_id), max_retries=0)
     actor("refresh", SLOW, lambda _: refresh(house), max_retries=0)
     actor("look_alikes", SLOW, lambda _: look_alikes.refresh(house), max_retries=0)
+    actor("pickup", SLOW, lambda _: pick_up(house), max_retries=0)
     actor("upkeep", SLOW, lambda _: keep_up(house), max_retries=0)
     if house.settings.enrichment.url:
         actor("enrich", ENRICH, _of_lead(house, enrich), max_retries=0)

@@ -104,7 +104,8 @@ class Doorbell:
         self._ring(notify_queue(destination), f"deliver:{destination}", destination, delay_s=delay_s)
 
     def ring_slow(self, job: str, reference: int) -> None:
-        """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes", "upkeep"."""
+        """A job that may take long: "rationale" of a score, "refresh" of scores that have grown old, "look_alikes", "upkeep",
+        "pickup" of files."""
         self._ring(SLOW, job, reference)
 
     def ring_enrich(self, lead_id: int) -> None:

@@ -50,13 +50,16 @@ def chores(house: House) -> list[Chore]:
     from connector.pipeline.leaderboard import ask_leaderboard
     from connector.pipeline.leavers import release_leads
     from connector.pipeline.old_scores import forget_old_scores
+    from connector.pipeline.pickup import ring_pickup
     from connector.pipeline.reconcile import ring_due
     from connector.pipeline.sla import sweep_clocks
     from connector.pipeline.stale import ring_refresh
     from connector.pipeline.sweep import Sweeper
     from connector.pipeline.waiting import Drain
 
+    wanted = house.settings.pickup
     return [
+        *([Chore("pickup", wanted.every_s, lambda: ring_pickup(house))] if wanted else []),
         Chore("deadlines", 0.5, lambda: sweep_clocks(house), everywhere=True),
         Chore("sweep", 0.5, Sweeper(house).sweep),
         Chore("waiting", 1.0, Drain(house).turn),

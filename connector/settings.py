@@ -162,6 +162,13 @@ class FeedSettings(Section):
     file: str  # a CSV file of dated values; see connector.feeds
 
 
+class PickupSettings(Section):
+    folder: str  # CSV files left in here are imported; see connector.pipeline.pickup
+    map: str  # the map file, as for `leadswitch import`
+    connection: str | None = None  # whose leads they are; instead of the map's own
+    every_s: float = Field(default=60.0, ge=1.0)
+
+
 class LimitSettings(Section):
     body_bytes: int = 1_048_576
     batch_bytes: int = 16_777_216  # calls that take many records at once
@@ -194,6 +201,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     worker_threads: int = 2
     feeds: Mapping[str, FeedSettings] = Field(default_factory=dict)
+    pickup: PickupSettings | None = None
 
     @field_validator("home", mode="after")
     @classmethod
