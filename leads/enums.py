@@ -97,6 +97,22 @@ STAGE_ORDER: tuple[LifecycleStage, ...] = (
 )
 
 
+#: What we write of a lead's status, in the order in which one follows another.
+STATUS_ORDER: tuple[str, ...] = ("open", "attempted_to_contact", "connected", "unqualified")
+
+
+def may_follow(wanted: str, present: str | None) -> bool:
+    """Whether a lead status may be written over another: never backwards, and not over a word of the tenant's own, which stands for
+    a person's choice. A lead that was given up may be taken up again."""
+    if not present:
+        return True
+    if wanted not in STATUS_ORDER or present not in STATUS_ORDER:
+        return False
+    if wanted == "open" or present == "unqualified":
+        return (wanted, present) == ("open", "unqualified")
+    return STATUS_ORDER.index(wanted) > STATUS_ORDER.index(present)
+
+
 class Outcome(Word):
     """How the lead ended, for training and for the business figures."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from connector.adapters.odoo.made_once import Activities
 from connector.budget import LocalBudget
 from connector.contract import load_hook
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
+from connector.http import Unsure
 from connector.ports import ClientContext, DealWrite, Delivery, LeadWrite, NoteWrite, TaskWrite, Written
 from connector.settings import ConnectionSettings
 from connector.testing import StandingClock
@@ -27,6 +29,7 @@ from leads.records import AccountRecord, LeadChange
 from tests.contract.prism import Prism, serve_prism
 from tests.standins import serve
 from tests.standins.odoo import OdooStandIn
+from tests.standins.odoo.server import Methods
 from tests.standins.odoo.tables import FIELDS, OdooError
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -260,6 +263,46 @@ def test_lost_is_an_archived_lead(bench: Bench) -> None:
     assert read.fields["lead_status"] == "open"
 
 
+def test_a_deal_that_was_won_is_not_lost_by_us(bench: Bench) -> None:
+    one = bench.crm.make_lead(lifecycle_stage="customer")
+    assert bench.write(LeadWrite(one, lead_status="unqualified")).changed == ()
+    assert bench.crm.tables.rows["crm.lead"][int(one)]["active"] is True
+
+
+def test_a_status_is_told_as_it_was_written_and_not_moved_backwards(bench: Bench) -> None:
+    one = bench.crm.make_lead()
+    assert bench.write(LeadWrite(one, lead_status="connected")).changed == ("lead_status",)
+    (read,) = bench.client.read_leads([one])
+    assert read.fields["lead_status"] == "connected"
+    assert bench.write(LeadWrite(one, lead_status="attempted_to_contact")).changed == ()
+    assert bench.write(LeadWrite(one, lead_status="open")).changed == (), "what is not lost is not reopened"
+
+
+@pytest.mark.parametrize("field", ["team_id", "team_ids"])
+def test_stages_of_another_team_are_not_ours(bench: Bench, monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    """A stage may be one team's alone: `team_id` until 18.0, `team_ids` from 19.0 on."""
+    tables = bench.crm.tables
+    monkeypatch.setitem(FIELDS["crm.stage"], field, "crm.team" if field == "team_id" else "many2many")
+    inside, field_sales = (tables.insert("crm.team", {"name": name}, 1) for name in ("A", "B"))
+
+    def of(team: int | None) -> Any:
+        return (team or False) if field == "team_id" else [team] if team else []
+
+    for row in tables.rows["crm.stage"].values():
+        row[field] = of(None)
+    tables.update("crm.stage", [bench.crm.stages["Qualified"]], {field: of(inside)}, 1)
+    stage = {"name": "Qualified", "sequence": 5, "is_won": False, field: of(field_sales)}
+    theirs = tables.insert("crm.stage", stage, 1)
+    one = bench.crm.make_lead()
+    tables.update("crm.lead", [int(one)], {"team_id": field_sales}, 1)
+    assert bench.write(LeadWrite(one, stage="mql")).changed == ("lifecycle_stage",)
+    assert tables.rows["crm.lead"][int(one)]["stage_id"] == theirs
+    own = {"name": "First talk", "sequence": 1.5, "is_won": False, field: of(field_sales)}
+    tables.update("crm.lead", [int(one)], {"stage_id": tables.insert("crm.stage", own, 1)}, 1)
+    (read,) = bench.client.read_leads([one])
+    assert read.fields["lifecycle_stage"] == "lead", "the other team's stage before it says nothing"
+
+
 def test_won_is_a_stage_that_says_so(bench: Bench) -> None:
     one = bench.crm.make_lead(lifecycle_stage="customer")
     (page,) = bench.client.backfill()
@@ -306,6 +349,39 @@ def test_a_lost_lead_is_not_converted_though_odoo_says_true(bench: Bench) -> Non
     one = bench.crm.make_lead()
     bench.write(LeadWrite(one, lead_status="unqualified"))
     assert isinstance(bench.write(DealWrite("d-1", one, None, "A deal")).error, Fatal)
+
+
+def test_a_refused_conversion_leaves_the_lead_its_name(bench: Bench) -> None:
+    one = bench.crm.make_lead()
+    bench.write(LeadWrite(one, lead_status="unqualified"))
+    assert isinstance(bench.write(DealWrite("d-1", one, bench.crm.owners[1], "A deal")).error, Fatal)
+    row = bench.crm.tables.rows["crm.lead"][int(one)]
+    assert (row["name"], row["user_id"]) == ("A request", False)
+
+
+def test_a_conversion_that_was_cut_short_is_finished(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converted, and then nothing more came through: the next try gives the title."""
+    crm = bench.crm
+    one, wanted = crm.make_lead(), Decimal("12.5")
+    plain = Methods.write
+
+    def refuse(self: Methods, model: str, ids: Any, vals: Any) -> bool:
+        raise OdooError("psycopg2.errors.SerializationFailure", 500, "could not serialize access")
+
+    monkeypatch.setattr(Methods, "write", refuse)
+    cut = bench.write(DealWrite("d-1", one, crm.owners[1], "A deal", wanted))
+    assert isinstance(cut.error, Unsure)
+    monkeypatch.setattr(Methods, "write", plain)
+    assert bench.write(DealWrite("d-1", one, crm.owners[1], "A deal", wanted), in_doubt=True).receipt == one
+    row = crm.tables.rows["crm.lead"][int(one)]
+    assert (row["name"], row["user_id"], row["expected_revenue"]) == ("A deal", int(crm.owners[1]), 12.5)
+
+
+def test_what_was_made_an_opportunity_by_a_person_keeps_its_name(bench: Bench) -> None:
+    one = bench.crm.make_lead()
+    bench.crm.tables.update("crm.lead", [int(one)], {"type": "opportunity"}, 1)
+    assert bench.write(DealWrite("d-1", one, None, "A deal"), in_doubt=True).receipt == one
+    assert bench.crm.tables.rows["crm.lead"][int(one)]["name"] == "A request"
 
 
 def test_a_refused_owner_is_that_rows_own_error(bench: Bench) -> None:

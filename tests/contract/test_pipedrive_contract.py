@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from connector.adapters.pipedrive import ADAPTER, words
 from connector.adapters.pipedrive.calls import cost_of
@@ -179,6 +180,13 @@ def test_a_stage_of_the_tenants_own_is_left_alone(bench: Bench) -> None:
     assert bench.write(LeadWrite(person, stage="mql")).changed == ()
 
 
+def test_a_status_is_not_moved_backwards(bench: Bench) -> None:
+    person = bench.crm.make_lead(email="a@b.example")
+    wanted = ("connected", "attempted_to_contact", "open", "unqualified", "connected", "open")
+    changed = [bool(bench.write(LeadWrite(person, lead_status=status)).changed) for status in wanted]
+    assert changed == [True, False, False, True, False, True]
+
+
 def test_a_renamed_field_says_how_to_mend(bench: Bench) -> None:
     person = bench.crm.make_lead(email="a@b.example")
     next(one for one in bench.store.fields["person"] if one["field_name"] == words.TIER)["field_name"] = "Grade"
@@ -267,6 +275,17 @@ def test_a_permission_that_is_missing_is_named(bench: Bench) -> None:
     with pytest.raises(Configuration, match="refresh_token"):
         bad.read_leads(["1"])
     bad.close()
+
+
+@pytest.mark.parametrize(
+    "body", ["<html>Just a moment</html>", '["no object"]', '{"expires_in": 3600}', '{"access_token": "x", "expires_in": null}']
+)
+def test_a_token_answer_that_cannot_be_read(bench: Bench, httpserver: HTTPServer, body: str) -> None:
+    httpserver.expect_request("/oauth/token").respond_with_data(body, content_type="application/json")
+    fresh = connect(bench.table, bench.clock, oauth_url=httpserver.url_for(""))
+    with pytest.raises(Retriable):
+        fresh.read_leads(["1"])
+    fresh.close()
 
 
 def test_an_oauth_answer_may_not_lead_away(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from connector.adapters.zoho import ADAPTER, words
 from connector.adapters.zoho.batches import send_rows
@@ -234,6 +235,23 @@ def test_a_status_that_says_as_much_is_left(bench: Bench) -> None:
     assert (bench.lead(lost)["Lead_Status"], bench.lead(fresh)["Lead_Status"]) == ("Lost Lead", "Contacted")
 
 
+@pytest.mark.parametrize(
+    ("there", "wanted", "then"),
+    [
+        ("Contacted", "attempted_to_contact", "Contacted"),
+        ("Pre-Qualified", "connected", "Pre-Qualified"),  # a word of the tenant's own stands for a person's choice
+        ("Lost Lead", "connected", "Lost Lead"),
+        ("Lost Lead", "open", "Not Contacted"),  # taken up again
+        ("Contacted", "open", "Contacted"),
+        ("Attempted to Contact", "connected", "Contacted"),
+    ],
+)
+def test_a_status_is_not_moved_backwards(bench: Bench, there: str, wanted: str, then: str) -> None:
+    lead = bench.crm.make_lead(lead_status=there)
+    assert bench.write(LeadWrite(lead, lead_status=wanted)).error is None
+    assert bench.lead(lead)["Lead_Status"] == then
+
+
 def test_a_picklist_of_the_tenants_own(bench: Bench) -> None:
     own = connect(bench.table, bench.clock, lead_statuses={"connected": "Talking"})
     found = {result.name: result for result in own.check()}
@@ -292,6 +310,18 @@ def test_a_refused_refresh_comes_with_a_200(bench: Bench) -> None:
         bad.read_leads(["1"])
     assert "revoked" not in str(caught.value)
     bad.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "sort"),
+    [("<html>Just a moment</html>", Retriable), ('["no object"]', Retriable), ('{"expires_in": 3600}', Configuration)],
+)
+def test_a_token_answer_that_cannot_be_read(bench: Bench, httpserver: HTTPServer, body: str, sort: type[Exception]) -> None:
+    httpserver.expect_request("/oauth/v2/token").respond_with_data(body, content_type="application/json")
+    fresh = connect(bench.table, bench.clock, accounts_url=httpserver.url_for(""))
+    with pytest.raises(sort):
+        fresh.read_leads(["1"])
+    fresh.close()
 
 
 @pytest.mark.parametrize(

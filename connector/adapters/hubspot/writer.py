@@ -16,7 +16,7 @@ from connector.adapters.hubspot.tasks import TaskWriter
 from connector.clock import Clock
 from connector.errors import LeadswitchError, Skippable
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
-from leads.enums import LifecycleStage, Tier
+from leads.enums import LifecycleStage, Tier, may_follow
 
 #: HubSpot's own bounds are wider; a column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
@@ -115,12 +115,14 @@ def _differences(write: LeadWrite, present: Mapping[str, Any]) -> list[tuple[str
     """(HubSpot property, value as text, canonical name) of what is not yet as wanted."""
     wanted = [
         ("hubspot_owner_id", write.owner_id, "owner_id"),
-        ("hs_lead_status", write.lead_status and write.lead_status.upper(), "lead_status"),
         (words.SCORE, None if write.score is None else str(write.score), "score"),
         (words.TIER, None if write.tier in (None, Tier.UNKNOWN) else write.tier.value.upper(), "tier"),
         (words.REASONS, write.reasons and write.reasons[:REASONS_LIMIT], "reasons"),
         (words.ROUTED_BECAUSE, write.routed_because and write.routed_because[:REASONS_LIMIT], "routed_because"),
     ]
+    status = str(present.get("hs_lead_status") or "").strip().lower()
+    if write.lead_status and may_follow(write.lead_status, "open" if status == "new" else status):
+        wanted.append(("hs_lead_status", write.lead_status.upper(), "lead_status"))
     if write.stage is not None and words.is_further(write.stage, present.get("lifecyclestage")):
         wanted.append(("lifecyclestage", words.STAGE_WORDS[LifecycleStage.read(write.stage)], "lifecycle_stage"))
     return [

@@ -104,28 +104,37 @@ class Conversions:
     def __init__(self, calls: OdooCalls) -> None:
         self._calls = calls
 
-    def write(self, deal: DealWrite) -> Written:
-        """Convert the lead, unless it is an opportunity already. Raises connector.errors."""
+    def write(self, deal: DealWrite, in_doubt: bool) -> Written:
+        """Convert the lead, unless it is an opportunity already, and then give it what the deal says: a refused conversion must
+        leave the lead as it was. Raises connector.errors."""
         lead = _lead_id(deal.external_id)
         present = self._read(lead)
         if present is None:
             raise Skippable("Odoo has no such lead, or hides it from us.")
         if present.get("type") == "opportunity":
+            if in_doubt and present.get("date_conversion"):  # our conversion, it may be, that was cut short
+                self._finish(lead, deal)
             return Written(True, (), deal.external_id)
+        self._calls.call(words.LEAD, "convert_opportunity", [lead], idempotent=False, partner=False)
+        now = self._read(lead)
+        if now is None or now.get("type") != "opportunity":  # it answers True for lost and won leads too, and leaves them
+            raise Fatal("Odoo did not convert the lead: it is lost or won.")
+        try:
+            self._finish(lead, deal)
+        except Retriable as error:
+            raise Unsure(f"Odoo converted the lead, and then: {error}") from None
+        return Written(True, (), deal.external_id)
+
+    def _finish(self, lead: int, deal: DealWrite) -> None:
         vals: dict[str, Any] = {"name": deal.title}
         if deal.amount is not None:
             vals["expected_revenue"] = float(deal.amount)
         if deal.owner_id:
             vals["user_id"] = _user_id(deal.owner_id)
         self._calls.call(words.LEAD, "write", [lead], vals=vals)
-        self._calls.call(words.LEAD, "convert_opportunity", [lead], idempotent=False, partner=False)
-        now = self._read(lead)
-        if now is None or now.get("type") != "opportunity":  # it answers True for lost and won leads too, and leaves them
-            raise Fatal("Odoo did not convert the lead: it is lost or won.")
-        return Written(True, (), deal.external_id)
 
     def _read(self, lead: int) -> Mapping[str, Any] | None:
-        rows = self._calls.search_read(words.LEAD, [["id", "=", lead]], ["type"])
+        rows = self._calls.search_read(words.LEAD, [["id", "=", lead]], ["type", "date_conversion"])
         return rows[0] if rows else None
 
 

@@ -126,9 +126,8 @@ class LeadReader:
         lead = str(row["id"])
         changed_at = _changed_at(row)
         stage = self._stages.lifecycle(row)
-        lost = row.get("active") is False and not row.get("probability")
         fields = words.read_fields(row)
-        fields |= {"lifecycle_stage": stage.value, "lead_status": words.LOST if lost else words.read_status(row)}
+        fields |= {"lifecycle_stage": stage.value, "lead_status": words.read_status(row)}
         now = LeadChange(
             event_key=f"odoo:{lead}:at:{to_ms(changed_at)}",
             external_id=lead,
@@ -139,7 +138,7 @@ class LeadReader:
             created_at=words.read_datetime(row.get("create_date")),
         )
         ended = words.read_datetime(row.get("date_closed")) or changed_at
-        outcome = Outcome.WON if stage.value == "customer" else Outcome.LOST if lost else None
+        outcome = Outcome.WON if stage.value == "customer" else Outcome.LOST if words.is_lost(row) else None
         return Found(changed_at, now, (outcome, ended) if outcome else None)
 
     def _extra(self, row: Mapping[str, Any]) -> dict[str, FieldValue]:

@@ -102,8 +102,15 @@ def read_html(value: object) -> str | None:
     return read_text(html.unescape(_TAG.sub("", _BREAK.sub("\n", value[: 4 * MESSAGE_LIMIT]))), MESSAGE_LIMIT)
 
 
+def is_lost(record: Mapping[str, Any]) -> bool:
+    """Whether a lead is lost: archived, with no probability left."""
+    return record.get("active") is False and not record.get("probability")
+
+
 def read_status(record: Mapping[str, Any]) -> str:
-    """The status of a lead that is not lost: what we wrote last, because Odoo has none of its own."""
+    """The status of a lead: lost, or what we wrote last, because Odoo has no other of its own."""
+    if is_lost(record):
+        return LOST
     status = read_filled(record.get(STATUS)) or OPEN
     return OPEN if status == LOST else status
 

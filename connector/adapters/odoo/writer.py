@@ -16,11 +16,11 @@ from connector.clock import Clock
 from connector.errors import Configuration, Fatal, Retriable, Skippable
 from connector.one_by_one import write_each
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
-from leads.enums import LifecycleStage, Tier
+from leads.enums import LifecycleStage, Tier, may_follow
 
 #: A column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
-PRESENT: Final = ("user_id", "stage_id", "type", "active", "probability", "date_conversion", *words.OURS)
+PRESENT: Final = ("user_id", "team_id", "stage_id", "type", "active", "probability", "date_conversion", *words.OURS)
 #: Odoo field → our name for it, in `Written.changed`.
 CANONICAL: Final[Mapping[str, str]] = {
     "user_id": "owner_id",
@@ -65,7 +65,7 @@ class OdooWriter:
             case NoteWrite():
                 return self._notes.write(write, in_doubt)
             case DealWrite():
-                return self._conversions.write(write)
+                return self._conversions.write(write, in_doubt)
             case _:
                 raise Fatal("Odoo is not written this to.")
 
@@ -89,22 +89,27 @@ class OdooWriter:
             words.TIER: None if write.tier in (None, Tier.UNKNOWN) else write.tier.value.upper(),
             words.REASONS: write.reasons and write.reasons[:REASONS_LIMIT],
             words.ROUTED_BECAUSE: write.routed_because and write.routed_because[:REASONS_LIMIT],
-            words.STATUS: write.lead_status,
         }
         if write.owner_id is not None:
             wanted["user_id"] = read_number_id(write.owner_id, "owner") if write.owner_id else False
         if write.stage is not None and (stage := self._further(LifecycleStage.read(write.stage), present)):
             wanted["stage_id"] = stage
-        if write.lead_status == words.LOST:
-            wanted |= {"active": False, "probability": 0}
-        elif write.lead_status == words.OPEN:
-            wanted["active"] = True
+        if write.lead_status and self._may_follow(write.lead_status, present):
+            wanted[words.STATUS] = write.lead_status
+            if write.lead_status == words.LOST:
+                wanted |= {"active": False, "probability": 0}
+            elif write.lead_status == words.OPEN:
+                wanted["active"] = True
         return {name: value for name, value in wanted.items() if value is not None and not _same(value, present.get(name))}
+
+    def _may_follow(self, wanted: str, present: Record) -> bool:
+        """Whether a status may be written: not backwards, and nothing over a deal that was won."""
+        stage = self._stages.of(present)
+        return not (stage is not None and stage.won) and may_follow(wanted, words.read_status(present))
 
     def _further(self, wanted: LifecycleStage, present: Record) -> int | None:
         """The stage to move to, when it lies beyond where the lead is."""
-        link = words.read_link(present.get("stage_id"))
-        now, then = self._stages.by_id(int(link) if link else None), self._stages.for_ours(wanted)
+        now, then = self._stages.of(present), self._stages.for_ours(wanted, present)
         if then is None or (now is not None and (now.won or now.sequence >= then.sequence)):
             return None
         return then.id

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from connector.errors import Configuration
+from connector.errors import Configuration, Retriable
 from connector.http import VendorHttp, sorted_error
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
@@ -81,13 +81,16 @@ class Credentials:
         answer = self._http.send("POST", "/oauth/token", idempotent=True, data=form, auth=basic)
         if error := sorted_error(answer, "Pipedrive", dict.fromkeys((400, 401, 403, 404), REFUSED), self._context.clock.now()):
             raise error
-        given = answer.json()
-        tokens = {
-            "access_token": str(given["access_token"]),
-            "refresh_token": str(given.get("refresh_token") or refresh_token),
-            "expires_at": self._now() + float(given.get("expires_in", 3600)),
-            "api_domain": self._domain(given.get("api_domain")),
-        }
+        try:
+            given = answer.json()
+            tokens = {
+                "access_token": str(given["access_token"]),
+                "refresh_token": str(given.get("refresh_token") or refresh_token),
+                "expires_at": self._now() + float(given.get("expires_in", 3600)),
+                "api_domain": self._domain(given.get("api_domain")),
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Retriable("Pipedrive answered without tokens.") from None
         self._context.token_store.save(self._context.connection, tokens)
         return tokens
 

@@ -14,7 +14,7 @@ from connector.adapters.pipedrive.fields import CustomField, FieldBook
 from connector.adapters.pipedrive.made_once import DealWriter, NoteWriter, TaskWriter
 from connector.errors import Configuration, Fatal, LeadswitchError, Skippable
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
-from leads.enums import Tier
+from leads.enums import Tier, may_follow
 
 #: A column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
@@ -115,6 +115,8 @@ class PipedriveWriter:
             present = field.read(held.get(field.key))
             if name == words.STAGE and not _may_move(str(value), held.get(field.key), present):
                 continue
+            if name == words.STATUS and not _may_follow(str(value), held.get(field.key), present):
+                continue
             if not _same(value, present):
                 sent.append((field.key, field.write(value), canonical))
         return sent
@@ -149,6 +151,12 @@ def _may_move(wanted: str, held: object, present: object) -> bool:
     if held is not None and present is None:
         return False  # an option of the tenant's own making
     return words.is_further(wanted, None if present is None else str(present))
+
+
+def _may_follow(wanted: str, held: object, present: object) -> bool:
+    if held is not None and present is None:
+        return False  # an option of the tenant's own making
+    return may_follow(wanted, None if present is None else str(present))
 
 
 def _same(wanted: object, present: object) -> bool:

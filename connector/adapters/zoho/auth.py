@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from connector.errors import Configuration, Retriable
 from connector.http import VendorHttp, sorted_error
 from connector.ports import ClientContext
@@ -37,6 +39,8 @@ CENTRES: Final[Mapping[str, str]] = {
 MARGIN_S: Final = 60.0
 #: After more than ten refreshes in ten minutes.
 TOO_OFTEN_S: Final = 600.0
+#: How long a token lives whose answer does not say.
+LIVES_S: Final = 3600.0
 REFUSED: Final = (
     "Make a new refresh token in the API console of the account's own data centre, and set client_id and client_secret."
 )
@@ -81,16 +85,19 @@ class Tokens:
     def _refresh(self) -> Mapping[str, Any]:
         form = {**self._oauth, "grant_type": "refresh_token"}
         answer = self._http.send("POST", "/oauth/v2/token", idempotent=True, data=form)
-        given = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+        given = _document(answer)
         if given.get("error") == "Access Denied":
             raise Retriable("Zoho gives no more access tokens for now.", TOO_OFTEN_S)
         if error := sorted_error(answer, TITLE, dict.fromkeys((400, 401, 403, 404), REFUSED), self._context.clock.now()):
             raise error
+        if not given:
+            raise Retriable("Zoho answered a refresh with something that is not a JSON object.")
         if "access_token" not in given:  # Zoho refuses with a 200
             raise Configuration("Zoho refuses the refresh token.", REFUSED)
+        lives_s = given.get("expires_in")
         tokens = {
             "access_token": str(given["access_token"]),
-            "expires_at": self._now() + float(given.get("expires_in", 3600)),
+            "expires_at": self._now() + (float(lives_s) if isinstance(lives_s, int | float) else LIVES_S),
             "api_domain": self._domain(given.get("api_domain")),
         }
         self._context.token_store.save(self._context.connection, tokens)
@@ -116,3 +123,12 @@ class Tokens:
 
     def close(self) -> None:
         self._http.close()
+
+
+def _document(answer: httpx.Response) -> Mapping[str, Any]:
+    """The object of an answer, empty when it holds none."""
+    try:
+        given = answer.json()
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}

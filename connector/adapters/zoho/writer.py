@@ -15,7 +15,7 @@ from connector.adapters.zoho.made_once import DealWriter, NoteWriter, TaskWriter
 from connector.adapters.zoho.records import is_converted
 from connector.errors import Configuration, LeadswitchError, Skippable
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
-from leads.enums import Tier
+from leads.enums import Tier, may_follow
 
 #: A column that people read is kept short; Zoho's small text area holds 2,000.
 REASONS_LIMIT: Final = 1_000
@@ -128,14 +128,9 @@ class ZohoWriter:
         if write.stage is not None and words.is_further(write.stage, present.get(words.STAGE)):
             wanted.append((words.STAGE, write.stage, "lifecycle_stage"))
         status = words.read_status(present.get("Lead_Status"), self._status_words)
-        if write.lead_status is not None and not _as_good(write.lead_status, status):
+        if write.lead_status is not None and may_follow(write.lead_status, "unqualified" if status in words.LOST else status):
             wanted.append(("Lead_Status", self._status_words.get(write.lead_status, write.lead_status), "lead_status"))
         return [one for one in wanted if one[1] is not None and not _same(one[1], present.get(one[0]))]
-
-
-def _as_good(wanted: str, present: str | None) -> bool:
-    """Whether a status says what is wanted already. A lead that somebody called lost need not be called unqualified."""
-    return wanted == present or (wanted in words.LOST and present in words.LOST)
 
 
 def _same(wanted: Any, present: Any) -> bool:
