@@ -67,7 +67,7 @@ class Aside:
 def set_aside(acts: Sequence[Engagement], at: Sequence[float]) -> list[Aside]:
     """What of a lead's acts, oldest first, no person did; `at` are their moments in seconds since 1970. Those of machines are not
     looked at: they count nothing already."""
-    if _closest(at, _FEWEST) >= AT_ONCE_S and _closest(at, LEAST_FENCE) >= DAY_S:
+    if len(at) <= _FEWEST or (_closest(at, _FEWEST) >= AT_ONCE_S and _closest(at, LEAST_FENCE) >= DAY_S):
         return []
     by_kind: dict[Kind, list[int]] = {}
     for place, act in enumerate(acts):
