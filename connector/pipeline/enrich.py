@@ -15,8 +15,10 @@ import structlog
 from connector.bootstrap import House
 from connector.errors import LeadswitchError, Retriable
 from connector.mailboxes import is_free_mail
+from connector.pipeline.identity import join_near, near_tokens
 from connector.pipeline.normalise import normalise
 from connector.storage.enrichments import Enrichment
+from connector.storage.namesakes import KIND
 from leads.enums import ChangeKind, ChangeOrigin
 from leads.records import FieldValue, Lead, LeadChange
 
@@ -93,7 +95,9 @@ def _known_of(house: House, lead: Lead) -> Mapping[str, FieldValue] | None:
 def _fill_in(house: House, lead: Lead, found: Mapping[str, FieldValue]) -> tuple[str, ...]:
     """Give the lead what it lacks; returns the fields that moved."""
     with house.db.transaction():
-        house.leads.hold(house.leads.tokens(lead.connection, lead.external_id, lead.fields, lead.extra))
+        told = {**found, **{name: value for name, value in lead.fields.items() if value not in (None, "")}}
+        near = ((KIND, token) for token in near_tokens(house, told))
+        house.leads.hold([*house.leads.tokens(lead.connection, lead.external_id, told, lead.extra), *near])
         current = house.leads.lock(lead.id)
         if current is None or current.erased:
             return ()
@@ -108,7 +112,7 @@ def _fill_in(house: House, lead: Lead, found: Mapping[str, FieldValue]) -> tuple
             origin=ChangeOrigin.MACHINE,
             fields={**missing, "email": current.fields.get("email")},
         )
-        return house.leads.apply(current.connection, normalise(change), live=current.routable).fields
+        return join_near(house, house.leads.apply(current.connection, normalise(change), live=current.routable)).fields
 
 
 def _settle(house: House, lead_id: int, state: str, error: LeadswitchError | None = None) -> None:

@@ -19,6 +19,7 @@ from connector.settings import EnrichmentSettings
 CLEARBIT = {
     "person": {"name": {"givenName": "Ann", "familyName": "Berger"}, "employment": {"title": "CTO"}, "geo": {"countryCode": "AT"}},
     "company": {
+        "phone": "+1 415 555 2671",  # a switchboard: no number of the person, by which leads are told apart
         "name": "Acme",
         "domain": "acme.com",
         "geo": {"countryCode": "DE", "city": "Berlin"},

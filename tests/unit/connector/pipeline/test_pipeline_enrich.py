@@ -219,6 +219,17 @@ def test_a_lead_that_was_merged_while_it_waited_is_scored_with_what_was_found(de
     assert desk.house.scores.newest(first) is not None
 
 
+def test_somebody_whom_the_answer_shows_to_be_known_is_joined(desk: Desk) -> None:
+    knows(desk, ann={"company": "Acme Systems", "website": "acme.com"})
+    desk.tell(CRM, change("1", first_name="Ann", last_name="Berger", company="Acme Systems GmbH", website="www.acme.com"))
+    desk.run()
+    desk.tell(CRM, change("2", first_name="Ann", last_name="Bergr", email="ann@corp.example"))
+    desk.run()
+    assert desk.lead("1") == desk.lead("2")
+    assert [merge.grounds.how for merge in desk.house.leads.merges()] == ["near"]
+    assert sum(desk.house.decisions.open_counts().values()) == 1
+
+
 def test_when_the_service_is_taken_away_nobody_waits_for_it(desk: Desk) -> None:
     knows(desk, ann=Retriable("Down."))
     desk.tell(CRM, change("1", email="ann@corp.example"))
