@@ -22,8 +22,8 @@ from leads.records import FieldValue
 TITLE: Final = "The enrichment service"
 #: Seconds until an answer is asked for again that the service is still working on.
 STILL_SEARCHING_S: Final = 5.0
-#: Field → where it stands in an answer of the shape; the first path that says something counts. A company's own phone number is left
-#: out: a lead's number is taken to be the person's, and joins whoever else is known by it.
+#: Field → where it stands in an answer of the shape; the first path that says something counts. A company's own phone number is
+#: left out: a lead's number is taken to be the person's, and joins whoever else is known by it.
 CLEARBIT: Final[Mapping[str, Sequence[str]]] = {
     "first_name": ("person.name.givenName",),
     "last_name": ("person.name.familyName",),
