@@ -54,12 +54,15 @@ def write_file(path: Path, rows: int) -> None:
         out.writerows(people(Random(7), rows, NOW))
 
 
-def import_alone(rows: int) -> dict[str, float]:
-    """Import in this process, into a fresh SQLite file; seconds by the wall and of the processor, and the peak of memory."""
+def import_alone(rows: int, keep: Path | None = None) -> dict[str, float]:
+    """Import in this process, into a fresh SQLite file; seconds by the wall and of the processor, and the peak of memory.
+
+    `keep` is an empty folder in which the base is left for `bench.identity --base`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "people.csv"
         write_file(file, rows)
-        house = testing.house(Path(folder) / "home", clock=testing.StandingClock(NOW))
+        house = testing.house(keep or Path(folder) / "home", clock=testing.StandingClock(NOW))
         began, cpu = time.perf_counter(), time.process_time()
         report = run(house, file, MAP)
         took, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -77,9 +80,9 @@ def import_alone(rows: int) -> dict[str, float]:
     }
 
 
-def in_a_process(rows: int) -> dict[str, float]:
+def in_a_process(rows: int, keep: str | None = None) -> dict[str, float]:
     """`import_alone` in a process of its own."""
-    command = [sys.executable, "-m", "bench.csv_import", "--alone", str(rows)]
+    command = [sys.executable, "-m", "bench.csv_import", "--alone", str(rows), *(["--keep", keep] if keep else [])]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
@@ -116,14 +119,15 @@ def main() -> None:
     """Measure, print, and end with one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large file")
+    parser.add_argument("--keep", help="an empty folder in which the large base is left, for bench.identity --base")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     if wanted.alone:
-        print(json.dumps(import_alone(wanted.alone)))
+        print(json.dumps(import_alone(wanted.alone, Path(wanted.keep) if wanted.keep else None)))
         return
     slow = one_by_one(ONE_BY_ONE)
     print(f"one by one: {slow:.0f} rows a second")
-    tenth, whole = in_a_process(wanted.rows // 10), in_a_process(wanted.rows)
+    tenth, whole = in_a_process(wanted.rows // 10), in_a_process(wanted.rows, wanted.keep)
     for part in (tenth, whole):
         each = part["cpu_s"] / part["rows"] * 1e6
         print(

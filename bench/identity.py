@@ -84,14 +84,16 @@ def main() -> None:
     """Measure, print, and end with one line of JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--people", type=int, default=1_000_000, help="size of the base")
+    parser.add_argument("--base", help="a base of so many people that bench.csv_import --keep left")
     wanted = parser.parse_args()
     structlog.configure(processors=[_drop])
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "people.csv"
-        write_file(file, wanted.people)
-        house = testing.house(Path(folder) / "home", clock=testing.StandingClock(NOW))
+        house = testing.house(Path(wanted.base or folder), clock=testing.StandingClock(NOW))
         began = time.perf_counter()
-        run(house, file, MAP)
+        if not wanted.base:
+            file = Path(folder) / "people.csv"
+            write_file(file, wanted.people)
+            run(house, file, MAP)
         count = house.leads.count()
         print(f"{count} people laid down in {time.perf_counter() - began:.0f} s")
         took: dict[str, list[float]] = {"exact": [], "near": [], "nobody": []}
