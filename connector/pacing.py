@@ -1,10 +1,12 @@
 """Calls to one vendor at the pace that it allows: a budget shared by all processes, and pauses that it asks for kept.
 
-For vendors with one limit for everything. Who counts several limits keeps buckets of its own.
+`PacedHttp` is for vendors with one limit for everything. Who counts several keeps buckets of its own, and waits for them here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -21,6 +23,30 @@ TRIES_ON_429: Final = 3
 PAUSE_S: Final = 10.0
 #: How much of the rate writes and bulk reads may use together.
 BACKGROUND_SHARE: Final = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A limit of the vendor's: `capacity` tokens that come back within `per_s` seconds, of which a call takes some."""
+
+    key: str
+    capacity: int
+    per_s: float
+    tokens: int = 1
+
+
+def wait_for(title: str, context: ClientContext, buckets: Sequence[Bucket]) -> None:
+    """Take a call's tokens from each bucket, in order, as soon as they are there.
+
+    Raises `Retriable` when that takes too long for a thread to wait.
+    """
+    waited = 0.0
+    for one in buckets:
+        while (wait := context.budget.take(one.key, capacity=one.capacity, per_s=one.per_s, tokens=one.tokens)) > 0:
+            if waited + wait > MAX_WAIT_S:
+                raise Retriable(f"{title}'s budget is used up.", wait)
+            context.clock.sleep(wait)
+            waited += wait
 
 
 class PacedHttp:
@@ -64,17 +90,12 @@ class PacedHttp:
         self._context.budget.hold(f"{self._key}:background" if background_alone else self._key, seconds)
 
     def _wait(self, background: bool) -> None:
-        buckets = [(self._key, self._capacity, self._per_s)]
+        buckets = [Bucket(self._key, self._capacity, self._per_s)]
         if background:
             share = max(1, round(self._capacity * BACKGROUND_SHARE))
-            buckets.insert(0, (f"{self._key}:background", share, self._per_s * share / (self._capacity * BACKGROUND_SHARE)))
-        waited = 0.0
-        for key, capacity, per_s in buckets:
-            while (wait := self._context.budget.take(key, capacity=capacity, per_s=per_s)) > 0:
-                if waited + wait > MAX_WAIT_S:
-                    raise Retriable(f"{self._title}'s rate budget is used up.", wait)
-                self._context.clock.sleep(wait)
-                waited += wait
+            per_s = self._per_s * share / (self._capacity * BACKGROUND_SHARE)
+            buckets.insert(0, Bucket(f"{self._key}:background", share, per_s))
+        wait_for(self._title, self._context, buckets)
 
     def close(self) -> None:
         """Give the connections back."""

@@ -37,6 +37,8 @@ TRIES = 3
 BACK_OFF_S = (5.0, 60.0, 300.0)
 #: A pause as short as this has a doorbell of its own; after longer ones the sweep rings.
 SOON_S = 10.0
+#: What tells of a lead that is there.
+TELLS = (ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.RESTORED)
 
 
 def ingest(house: House, inbox_ids: Sequence[int]) -> set[int]:
@@ -213,7 +215,7 @@ def _belongs(change: LeadChange, event: LeadChange) -> bool:
 def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEvent]) -> list[InboundEvent]:
     """Read the whole record from the CRM where a notice does not carry it, or is the first we hear of it."""
     changes = [event for event in events if isinstance(event, LeadChange) and event.origin is not ChangeOrigin.OURSELVES]
-    live = [change for change in changes if change.kind in (ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.RESTORED)]
+    live = [change for change in changes if change.kind in TELLS]
     known = house.leads.known(stored.connection, {change.external_id for change in live})
     wanted = {change.external_id for change in live if change.fetch or change.external_id not in known}
     client = house.client(stored.connection) if wanted else None
@@ -235,11 +237,16 @@ def _complete(house: House, stored: StoredDelivery, events: Sequence[InboundEven
             completed.append(replace(record, event_key=f"read:{stored.id}:{record.external_id}", kind=ChangeKind.CHANGED))
         if isinstance(event, LeadChange) and (
             (event.settles_at and event.external_id in wanted - found)
-            or (event.fetch and event.external_id in missing and not (event.fields or event.extra))
+            or (event.kind in TELLS and event.external_id in missing and not _says_something(event))
         ):  # all that it says is to read a record that is not there
             event = UnrecognisedEvent(event.event_key, "The CRM has no such record: never committed, deleted, or hidden from us.")
         completed.append(event)
     return completed
+
+
+def _says_something(change: LeadChange) -> bool:
+    """Whether any field has a value: of a lead of empty fields alone nobody knows who it is."""
+    return any(value is not None for values in (change.fields, change.extra) for value in values.values())
 
 
 def _wait_for_commit(house: House, changes: Sequence[LeadChange]) -> None:

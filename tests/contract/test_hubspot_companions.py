@@ -128,6 +128,14 @@ def test_an_open_deal_is_no_ending() -> None:
     assert deal_amount([{"amount": "many", "closedate": "2026-05-01T00:00:00Z"}]) is None
 
 
+@pytest.mark.parametrize("body", ["<html>Just a moment</html>", '["no object"]', '{"expires_in": 1800}'])
+def test_a_token_answer_that_cannot_be_read(crm: Any, client: Any, httpserver: HTTPServer, body: str) -> None:
+    httpserver.clear()
+    httpserver.expect_request("/oauth/v1/token").respond_with_data(body, content_type="application/json")
+    with pytest.raises(Retriable, match="without tokens"):
+        client.read_leads(["1"])
+
+
 def test_every_company_with_its_domains_and_owner(crm: Any, client: Any) -> None:
     for number in range(1, 251):
         crm.others["companies"][str(number)] = {"name": f"Company {number}", "domain": f"c{number}.example"}

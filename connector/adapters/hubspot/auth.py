@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from connector.errors import Configuration
+from connector.errors import Configuration, Retriable
 from connector.http import VendorHttp, sorted_error
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
@@ -70,12 +70,15 @@ class Tokens:
         mends = dict.fromkeys((400, 401, 403), REFUSED)
         if error := sorted_error(answer, "HubSpot", mends, self._context.clock.now()):
             raise error
-        given = answer.json()
-        tokens = {
-            "access_token": str(given["access_token"]),
-            "refresh_token": str(given.get("refresh_token") or refresh_token),
-            "expires_at": self._now() + float(given.get("expires_in", 1800)),
-        }
+        try:
+            given = answer.json()
+            tokens = {
+                "access_token": str(given["access_token"]),
+                "refresh_token": str(given.get("refresh_token") or refresh_token),
+                "expires_at": self._now() + float(given.get("expires_in", 1800)),
+            }
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise Retriable("HubSpot answered without tokens.") from None
         self._context.token_store.save(self._context.connection, tokens)
         return tokens
 

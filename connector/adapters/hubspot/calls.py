@@ -15,6 +15,7 @@ import httpx
 from connector.adapters.hubspot.auth import Tokens
 from connector.errors import Configuration, Retriable
 from connector.http import VendorHttp, retry_after, sorted_error
+from connector.pacing import BACKGROUND_SHARE, MAX_WAIT_S, TRIES_ON_429, Bucket, wait_for
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
 
@@ -23,14 +24,9 @@ BASE_URL: Final = "https://api.hubapi.com"
 API_VERSIONS: Final = ("v3", "2026-03")
 Area = Literal["objects", "owners", "properties", "associations", "webhooks"]
 
-#: Longer waits are the queue's business, not this thread's.
-MAX_WAIT_S: Final = 15.0
-TRIES_ON_429: Final = 3
 #: The pause after a 429 that does not say how long, by the name of the limit.
 PAUSES_S: Final = {"SECONDLY": 1.0, "DAILY": 900.0}
 SEARCHES_PER_S: Final = 4
-#: How much of the rate writes and bulk reads may use together.
-BACKGROUND_SHARE: Final = 0.6
 MENDS: Final = {
     401: "The token is wrong, revoked or expired: set token (or refresh_token) anew.",
     403: "A scope is missing: give the app crm.objects.contacts.read and .write, crm.schemas.contacts.read and .write, "
@@ -126,20 +122,14 @@ class HubSpotCalls:
                 return answer
 
     def _wait_for_budget(self, search: bool) -> None:
-        buckets = [(self._key, self._capacity, self._per_s)]
+        buckets = [Bucket(self._key, self._capacity, self._per_s)]
         if self._background:
             share = max(1, round(self._capacity * BACKGROUND_SHARE))
             per_s = self._per_s * share / (self._capacity * BACKGROUND_SHARE)
-            buckets.insert(0, (f"{self._key}:background", share, per_s))
+            buckets.insert(0, Bucket(f"{self._key}:background", share, per_s))
         if search:
-            buckets.append((f"{self._key}:search", self._searches, 1.0))
-        waited = 0.0
-        for key, capacity, per_s in buckets:
-            while (wait := self._context.budget.take(key, capacity=capacity, per_s=per_s)) > 0:
-                if waited + wait > MAX_WAIT_S:
-                    raise Retriable(f"{TITLE}'s rate budget is used up.", wait)
-                self._context.clock.sleep(wait)
-                waited += wait
+            buckets.append(Bucket(f"{self._key}:search", self._searches, 1.0))
+        wait_for(TITLE, self._context, buckets)
 
     def _pause(self, answer: httpx.Response) -> float:
         asked = retry_after(answer, self._context.clock.now())

@@ -17,6 +17,7 @@ import httpx
 from connector.adapters.pipedrive.auth import Credentials
 from connector.errors import Configuration, Fatal, Retriable
 from connector.http import VendorHttp, retry_after, sorted_error
+from connector.pacing import BACKGROUND_SHARE, MAX_WAIT_S, TRIES_ON_429, Bucket, wait_for
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
 from connector.signatures import number_option
@@ -30,13 +31,8 @@ BATCH: Final = 100
 WINDOW_S: Final = 2.0
 DAY_S: Final = 86_400.0
 CALLS_PER_2_S: Final = 20
-#: Longer waits are the queue's business, not this thread's.
-MAX_WAIT_S: Final = 15.0
-TRIES_ON_429: Final = 3
 #: The pause after a refusal that does not say how long.
 PAUSE_S, CLOUDFLARE_PAUSE_S = 2.0, 120.0
-#: How much of the burst writes and bulk reads may use together.
-BACKGROUND_SHARE: Final = 0.6
 MENDS: Final = {
     401: "The token is wrong or revoked: set token (or refresh_token) anew.",
     402: "The company's plan or trial has ended.",
@@ -171,20 +167,14 @@ class PipedriveCalls:
                 return answer
 
     def _wait_for_budget(self, cost: int) -> None:
-        buckets = [(self._key, self._capacity, self._per_s, 1)]
+        buckets = [Bucket(self._key, self._capacity, self._per_s)]
         if self._background:
             share = max(1, round(self._capacity * BACKGROUND_SHARE))
             per_s = self._per_s * share / (self._capacity * BACKGROUND_SHARE)
-            buckets.insert(0, (f"{self._key}:background", share, per_s, 1))
+            buckets.insert(0, Bucket(f"{self._key}:background", share, per_s))
         if self._tokens_per_day:
-            buckets.append((f"{self._key}:day", self._tokens_per_day, DAY_S, cost))
-        waited = 0.0
-        for key, capacity, per_s, tokens in buckets:
-            while (wait := self._context.budget.take(key, capacity=capacity, per_s=per_s, tokens=tokens)) > 0:
-                if waited + wait > MAX_WAIT_S:
-                    raise Retriable(f"{TITLE}'s rate budget is used up.", wait)
-                self._context.clock.sleep(wait)
-                waited += wait
+            buckets.append(Bucket(f"{self._key}:day", self._tokens_per_day, DAY_S, cost))
+        wait_for(TITLE, self._context, buckets)
 
     def _pause(self, answer: httpx.Response) -> float:
         asked = retry_after(answer, self._context.clock.now())

@@ -17,6 +17,7 @@ import httpx
 from connector.adapters.zoho.auth import BASE_URL, TITLE, Tokens
 from connector.errors import Configuration, Fatal, LeadswitchError, Retriable, Skippable
 from connector.http import Unsure, VendorHttp, retry_after, sorted_error
+from connector.pacing import MAX_WAIT_S, TRIES_ON_429, Bucket, wait_for
 from connector.ports import ClientContext
 from connector.settings import ConnectionSettings
 from connector.signatures import number_option
@@ -30,9 +31,6 @@ CALLS_PER_S: Final = 10
 BACKGROUND_PER_S: Final = 6
 DAY_S: Final = 86_400.0
 CONVERSION_CREDITS: Final = 5
-#: Longer waits are the queue's business, not this thread's.
-MAX_WAIT_S: Final = 15.0
-TRIES_ON_429: Final = 3
 #: The pause after too many calls at once, and when the credits of the day are used up.
 PAUSE_S, NO_CREDITS_PAUSE_S = 2.0, 900.0
 SCOPES: Final = "A scope is missing: ZohoCRM.modules.ALL, ZohoCRM.users.READ, ZohoCRM.settings.fields.ALL, ZohoCRM.coql.READ and "\
@@ -152,18 +150,12 @@ class ZohoCalls:
                 return answer
 
     def _wait_for_budget(self, credits_taken: int) -> None:
-        buckets = [(self._key, CALLS_PER_S, 1.0, 1)]
+        buckets = [Bucket(self._key, CALLS_PER_S, 1.0)]
         if self._background:
-            buckets.insert(0, (f"{self._key}:background", BACKGROUND_PER_S, 1.0, 1))
+            buckets.insert(0, Bucket(f"{self._key}:background", BACKGROUND_PER_S, 1.0))
         if self._credits:
-            buckets.append((f"{self._key}:day", self._credits, DAY_S, credits_taken))
-        waited = 0.0
-        for key, capacity, per_s, tokens in buckets:
-            while (wait := self._context.budget.take(key, capacity=capacity, per_s=per_s, tokens=tokens)) > 0:
-                if waited + wait > MAX_WAIT_S:
-                    raise Retriable(f"{TITLE}'s budget is used up.", wait)
-                self._context.clock.sleep(wait)
-                waited += wait
+            buckets.append(Bucket(f"{self._key}:day", self._credits, DAY_S, credits_taken))
+        wait_for(TITLE, self._context, buckets)
 
     def _pause(self, answer: httpx.Response) -> float:
         asked = retry_after(answer, self._context.clock.now())

@@ -19,6 +19,16 @@ def test_a_record_deleted_before_delivery_makes_no_lead(desk: Desk) -> None:
     assert desk.run() == 0, "nobody is scored"
 
 
+def test_fields_that_were_emptied_make_no_lead_either(desk: Desk) -> None:
+    desk.crm.missing = {"9"}
+    inbox_id = desk.tell(CRM, replace(change("9", email=None), fetch=True), change("9", title=None))
+    for _ in range(TRIES):
+        desk.clock.move(600)
+        desk.work(inbox_id)
+    assert desk.house.leads.find_external(CRM, "9") is None
+    assert desk.states(inbox_id) == ["unknown", "unknown"]
+
+
 def test_of_a_lead_that_is_known_already_nothing_is_lost(desk: Desk) -> None:
     desk.tell(CRM, change("9", title="CEO"))
     desk.crm.missing = {"9"}
