@@ -131,6 +131,10 @@ def _show_decision(answer: Why) -> None:
         for verdict in answer.verdicts
     ]  # fmt: skip
     show_rows(rows, False, "No rep was considered.")
+    for why in answer.set_aside:
+        print(f"Not counted: {why}.")
+    if answer.ask_next:
+        print(f"Worth asking: {answer.ask_next}")
 
 
 def _show_now(told: Appraisal) -> None:

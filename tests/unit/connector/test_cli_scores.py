@@ -98,6 +98,8 @@ def test_why_says_what_to_do_and_what_would_lift_the_lead(run: Run, house: House
     assert "Next: Write a personal e-mail" in out
     assert "Best time: " in out
     assert "Lift: " in out
+    assert "Worth asking: What do you need, and by when?" in out
+    assert "Not counted" not in out
     told = json.loads(run("why", "ada@example.com", "--json")[1])
     assert told["now"]["next_step"]["action"] == "email"
     assert told["now"]["would_lift"]["lifts"] is True
