@@ -18,7 +18,7 @@ from scoring.catalogue import CATALOGUE
 from scoring.columns import Row
 from scoring.counterfactual import Lift, Rescore, find_lift
 from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer
-from scoring.facts import to_number
+from scoring.facts import expect_value
 from scoring.features import build_many
 from scoring.features.feature import Group
 from scoring.next_fact import NextFact, next_fact
@@ -108,7 +108,7 @@ def appraise(
     model = bundle if scores and scores[0].source == "model" else None
     calibration = model.calibration if model else Calibration()
     told = [
-        Appraisal(score, prioritise(score), expected_value=expect(score, history))
+        Appraisal(score, prioritise(score), expected_value=expect_value(score.probability, history.facts.get("deal_amount")))
         for score, history in zip(scores, histories, strict=True)
     ]
     if reasons and histories:
@@ -193,12 +193,6 @@ def _apart(one: Appraisal, calibration: Calibration, members: tuple[Member, ...]
             intent += points
     chances = calibration.probability(np.array([one.score.base + fit, one.score.base + intent]))
     return replace(one, fit=round(100 * float(chances[0])), intent=round(100 * float(chances[1])), members=members)
-
-
-def expect(score: Score, history: LeadHistory) -> float | None:
-    """What leads like this one bring on average: the probability times the size of the deal; None where that is not known."""
-    amount = to_number(history.facts.get("deal_amount"))
-    return None if amount is None or amount < 0 else round(score.probability * amount, 2)
 
 
 def prioritise(score: Score) -> int:

@@ -60,6 +60,7 @@ def write_card(
             for tier, row in figures["tiers"].items()
         ),
         "",
+        *_value_lines(figures.get("tier_values", {})),
         f"Calibration: {bundle.calibration.method}.",
         "",
         "## What was tried",
@@ -84,10 +85,22 @@ def write_card(
         "",
         *([f"- {item.column}: {item.why}" for item in dropped] or ["Nothing."]),
         "",
-        "Owner, lifecycle stage, lead status and deal amount are never read: they say who works a lead or how it ended.",
+        "The model never reads owner, lifecycle stage, lead status and deal amount: they say who works a lead or how it ended.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _value_lines(values: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What a lead of each tier is worth, where sizes of deals are known."""
+    if not values:
+        return []
+    lines = ["What a lead is worth, of those whose deal size is known, in your currency:", ""]
+    lines += ["| tier | leads | expected value a lead | brought a lead |", "|---|---|---|---|"]
+    lines += [
+        f"| {tier.upper()} | {row['leads']} | {row['expected']:,.0f} | {row['brought']:,.0f} |" for tier, row in values.items()
+    ]
+    return [*lines, ""]
 
 
 def _family_lines(families: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -35,6 +35,19 @@ def tier_table(probability: FloatArray, labels: FloatArray, cuts: Cuts) -> dict[
     return table
 
 
+def value_table(probability: FloatArray, labels: FloatArray, amounts: FloatArray, cuts: Cuts) -> dict[str, dict[str, float]]:
+    """Of each tier's leads whose deal size is known (`amounts`, NaN where not): how many, what one was expected to bring, and what
+    one brought, in the tenant's currency. Tiers without such leads are left out."""
+    tiers = np.array([cuts.tier(value) for value in probability])
+    table = {}
+    for tier in TIERS:
+        mine = (tiers == tier) & np.isfinite(amounts)
+        if mine.any():
+            expected, brought = (float((share[mine] * amounts[mine]).mean()) for share in (probability, labels))
+            table[tier.value] = {"leads": int(mine.sum()), "expected": expected, "brought": brought}
+    return table
+
+
 def _top_rate(probability: FloatArray, labels: FloatArray, rows: int) -> float:
     top = np.argsort(-probability, kind="stable")[:rows]
     return float(labels[top].mean()) if len(top) else 0.0

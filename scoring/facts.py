@@ -24,6 +24,12 @@ def to_word(value: FieldValue) -> str | None:
     return None if not text or (len(text) == 6 and text.lower() == "select") else text
 
 
+def expect_value(probability: float, deal_amount: FieldValue) -> float | None:
+    """What leads like this one bring on average, in the deal's currency: probability times size; None where that is not known."""
+    amount = to_number(deal_amount)
+    return None if amount is None or amount < 0 else round(probability * amount, 2)
+
+
 def to_number(value: FieldValue) -> float | None:
     """A finite float, or None."""
     if value is None:

@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from leads.records import LabelledHistory
 from scoring import rules
 from scoring.bundle import Bundle, name_version
 from scoring.calibration import squash
 from scoring.card import write_card
-from scoring.columns import only_extra
+from scoring.columns import FloatArray, only_extra
 from scoring.comparison import compare
-from scoring.evaluation import measure
+from scoring.evaluation import measure, value_table
 from scoring.extras import find_leaking
+from scoring.facts import to_number
 from scoring.features import build_many
 from scoring.fitting import Fitted, Plan, fit
 from scoring.past import MIN_LABELS, NotEnough, Past, Progress, check_stretches, read_past
@@ -78,7 +81,9 @@ def train(
 def _measure(fitted: Fitted, holdout: Past) -> dict[str, Any]:
     """Figures of the fitted model and of the rules on the same holdout."""
     holdout = holdout.one_each()
-    metrics = measure(fitted.probability(holdout), holdout.labels, fitted.cuts)
+    chances = fitted.probability(holdout)
+    metrics = measure(chances, holdout.labels, fitted.cuts)
+    metrics["tier_values"] = value_table(chances, holdout.labels, _deal_amounts(holdout), fitted.cuts)
     by_rules = rules.RulesScorer().raw(build_many(holdout.histories))
     metrics["rules"] = measure(squash(by_rules), holdout.labels, rules.CUTS)
     metrics["tier_a_reachable"] = fitted.cuts.reachable
@@ -87,6 +92,12 @@ def _measure(fitted: Fitted, holdout: Past) -> dict[str, Any]:
         {"tried": trial.name, "gain": trial.gain, "error": trial.error, "kept": trial.kept} for trial in fitted.trials
     ]
     return metrics
+
+
+def _deal_amounts(past: Past) -> FloatArray:
+    """The size of each lead's deal; NaN where it is not known."""
+    amounts = (to_number(history.facts.get("deal_amount")) for history in past.histories)
+    return np.array([np.nan if amount is None or amount < 0 else amount for amount in amounts])
 
 
 def _compare(fitted: Fitted, older: Past, holdout: Past, plan: Plan) -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ def _reasons(card: CardState) -> str:
 
 
 def _small_print(card: CardState, personal: bool) -> str:
-    """Why the reader sees it, where it came from, whose it is, the last engagement, how sure the score is."""
+    """Why the reader sees it, where it came from, whose it is, the last engagement, how sure the score is, the expected value."""
     parts = []
     if card.because:
         to = "to you " if personal else f"to {say(card.owner_name, 80)} " if card.owner_name else ""
@@ -129,7 +129,8 @@ def _small_print(card: CardState, personal: bool) -> str:
         act = card.last_engagement.kind.value.replace("_", " ")
         parts.append(f"Last engagement: {act}, {when(card.last_engagement.occurred_at)}")
     if card.confidence is not None:
-        parts.append(f"Confidence {round(card.confidence * 100)}%")
+        worth = "" if card.expected_value is None else f" · expected value {card.expected_value:,.0f}"
+        parts.append(f"Confidence {round(card.confidence * 100)}%{worth}")
     if card.note:
         parts.append(say(card.note, 300))
     return "\n".join(parts)

@@ -45,7 +45,8 @@ def show(
     with opened_house() as house:
         record = _record(house, version)
     facts = {"version": record.version, "state": record.state, "created_at": record.created_at}
-    show_facts({**facts, "metrics": dict(record.metrics)} if as_json else {**facts, **figures(record.metrics)}, as_json)
+    shown = {"metrics": dict(record.metrics)} if as_json else {**figures(record.metrics), **_worths(record.metrics)}
+    show_facts({**facts, **shown}, as_json)
 
 
 @app.command()
@@ -70,6 +71,14 @@ def compare(
     figures_of = [name for name in families[0] if name != "family"]
     rows = [{"family": line["family"], **{name: _with_interval(line[name]) for name in figures_of}} for line in families]
     show_rows(rows, as_json, "")
+
+
+def _worths(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """What a lead of each tier was expected to bring, where sizes of deals are known."""
+    return {
+        f"expected value tier {tier}": f"{row['expected']:,.0f} a lead; {row['brought']:,.0f} came in ({row['leads']} leads)"
+        for tier, row in metrics.get("tier_values", {}).items()
+    }
 
 
 def _with_interval(figure: Sequence[float]) -> str:

@@ -11,6 +11,7 @@ from connector.commands.reasons import reason_of
 from connector.storage.decisions import Assignment
 from leads.enums import Outcome, Tier
 from leads.records import Engagement, Lead
+from scoring.facts import expect_value
 
 #: How an assignment ends when its rep was too slow; see `connector.pipeline` for the clocks.
 EXPIRED = "missed"
@@ -51,6 +52,7 @@ class CardState:
     deadline_for: str | None = None
     contacted_after_s: float | None = None
     snoozed_until: datetime | None = None
+    expected_value: float | None = None  # in the tenant's currency; None where the size of the deal is not known
 
 
 def card(house: House, lead_id: int) -> CardState | None:
@@ -108,6 +110,7 @@ def card(house: House, lead_id: int) -> CardState | None:
         if assignment and assignment.contacted_at
         else None,
         snoozed_until=snoozed.until if snoozed else None,
+        expected_value=expect_value(score.probability, lead.fields.get("deal_amount")) if score else None,
     )
 
 

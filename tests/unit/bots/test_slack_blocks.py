@@ -67,6 +67,7 @@ CARDS = st.builds(
     score=st.none() | st.integers(0, 100),
     trend=st.none() | st.integers(-100, 100),
     confidence=st.none() | st.floats(0, 1),
+    expected_value=st.none() | st.floats(0, 1e300),
     reasons_up=st.lists(NAMES, max_size=3).map(tuple),
     reasons_down=st.lists(NAMES, max_size=2).map(tuple),
     rationale=WORDS,
@@ -317,3 +318,11 @@ def test_why_puts_the_readers_own_verdict_first() -> None:
 )
 def test_a_lead_id_is_read_from_a_button_or_not_at_all(value: object, lead_id: int | None) -> None:
     assert names.lead_id(value) == lead_id
+
+
+def test_a_card_tells_what_the_lead_is_worth_where_that_is_known() -> None:
+    def small_print(card: CardState) -> str:
+        return str(cards.lead_card(card)[-1]["elements"][0]["text"])
+
+    assert "Confidence 81% · expected value 1,251" in small_print(replace(CARD, expected_value=1250.6))
+    assert "expected value" not in small_print(CARD)

@@ -54,6 +54,15 @@ def test_the_states_of_a_lead_that_goes_well(desk: Desk, lead: int) -> None:
     assert card(desk, lead).state == "won"
 
 
+def test_a_known_deal_size_is_told_as_expected_value(desk: Desk, lead: int) -> None:
+    assert card(desk, lead).expected_value is None
+    desk.tell(CRM, change("1", deal_amount=8_000))
+    desk.run()
+    stored = desk.house.scores.newest(lead)
+    assert stored is not None
+    assert card(desk, lead).expected_value == round(8_000 * stored.score.probability, 2)
+
+
 def test_an_owner_chosen_in_the_crm_and_an_end_there_show_too(desk: Desk, lead: int) -> None:
     first = card(desk, lead).owner_id
     other = next(rep for rep in desk.house.reps.all() if rep.active and rep.id != first)

@@ -134,6 +134,14 @@ def test_a_decision_replays_and_one_that_was_tampered_with_does_not(run: Run, ho
     assert "comes out otherwise" in err
 
 
+def test_a_model_tells_what_leads_of_a_tier_are_worth(run: Run, house: House) -> None:
+    values = {"a": {"leads": 12, "expected": 1234.4, "brought": 1500.0}}
+    house.model_versions.add("v1", {"auc": 0.8, "tier_values": values})
+    house.model_versions.promote("v1")
+    assert "expected value tier a  1,234 a lead; 1,500 came in (12 leads)" in run("models", "show")[1]
+    assert json.loads(run("models", "show", "--json")[1])["metrics"]["tier_values"] == values
+
+
 def test_models_are_listed_shown_and_rolled_back(run: Run, house: House) -> None:
     for version, auc in (("v1", 0.81234), ("v2", 0.7)):
         house.model_versions.add(version, {"auc": auc, "rows": 100, "tiers": {"a": 1}})

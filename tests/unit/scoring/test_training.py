@@ -29,6 +29,29 @@ def test_it_learns_what_is_there(bundle: Bundle) -> None:
     assert weights["extra.Plan"] > weights["extra.Age"]
 
 
+def test_tiers_tell_what_a_lead_is_worth_where_deals_are_known(past: list[LabelledHistory], bundle: Bundle) -> None:
+    assert bundle.metrics["tier_values"] == {}
+    assert "What a lead is worth" not in bundle.card
+
+    def with_deal(example: LabelledHistory) -> LabelledHistory:
+        history = example.history
+        sizes = {0: 1_000.0, 1: "unknown", 2: -5.0}
+        return replace(example, history=replace(history, facts={**history.facts, "deal_amount": sizes.get(history.lead_id % 4)}))
+
+    worth = train([with_deal(example) for example in past], seed=11)
+    values, tiers = worth.metrics["tier_values"], worth.metrics["tiers"]
+    assert worth.version == bundle.version  # the size of a deal is no feature
+    assert [tier for tier in "abcd" if tier in values] == list(values)
+    for tier, row in values.items():
+        assert 0 < row["leads"] < tiers[tier]["leads"]
+        assert 0 <= row["brought"] <= 1_000
+        assert 0 < row["expected"] < 1_000
+    expected = [row["expected"] for row in values.values()]
+    assert expected == sorted(expected, reverse=True)
+    for tier, row in values.items():
+        assert f"| {tier.upper()} | {row['leads']} | {row['expected']:,.0f} | {row['brought']:,.0f} |" in worth.card
+
+
 def test_same_examples_in_any_order_give_the_same_version(past: list[LabelledHistory], bundle: Bundle) -> None:
     again = train(list(reversed(past)), seed=11)
     assert again.version == bundle.version
