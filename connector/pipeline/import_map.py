@@ -6,10 +6,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connector.errors import Configuration
 from leads.fields import CANONICAL
+
+#: One word or several, as texts or numbers.
+Words = str | int | float | list[str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +32,56 @@ class ImportMap:
     missing: frozenset[str] = frozenset({""})
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Outcome(_Strict):
+    column: str
+    won: Words = []
+    lost: Words = []
+
+
+class _File(_Strict):
+    """The map file as it is written."""
+
+    external_id: str
+    connection: str = "import"
+    fields: dict[str, str] = {}
+    extra: list[str] = []
+    created_at: str | None = None
+    order: str | None = None
+    outcome: _Outcome | None = None
+    missing: Words = []
+
+
 def read_mapping(path: Path, connection: str | None = None) -> ImportMap:
     """Read a map file. Raises `Configuration` naming the key that is wrong."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise Configuration(f"{path}: {error}.", "Mend the map file; see docs/importing.md.") from None
-    known = {"connection", "external_id", "created_at", "order", "missing", "fields", "extra", "outcome"}
-    if unknown := sorted(set(table) - known):
-        raise Configuration(f"{path}: {unknown[0]}: unknown key.", f"Known: {', '.join(sorted(known))}.")
-    fields = table.get("fields", {})
-    if wrong := sorted(set(fields) - CANONICAL):
-        raise Configuration(f"{path}: fields.{wrong[0]}: no such field.", f"Known: {', '.join(sorted(CANONICAL))}.")
-    if not isinstance(table.get("external_id"), str):
-        raise Configuration(f"{path}: external_id: missing.", "Name the column that identifies a lead.")
-    outcome = table.get("outcome", {})
+    try:
+        told = _File.model_validate(table)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        key = ".".join(map(str, wrong["loc"]))
+        raise Configuration(f"{path}: {key}: {wrong['msg']}.", "Mend the map file; see docs/importing.md.") from None
+    if unknown := sorted(set(told.fields) - CANONICAL):
+        raise Configuration(f"{path}: fields.{unknown[0]}: no such field.", f"Known: {', '.join(sorted(CANONICAL))}.")
     return ImportMap(
-        connection=connection or table.get("connection") or "import",
-        external_id=table["external_id"],
-        fields=fields,
-        extra=tuple(table.get("extra", ())),
-        created_at=table.get("created_at"),
-        order=table.get("order"),
-        outcome=outcome.get("column"),
-        won=_texts(outcome.get("won", ())),
-        lost=_texts(outcome.get("lost", ())),
-        missing=_texts(table.get("missing", ("",))) | {""},
+        connection=connection or told.connection,
+        external_id=told.external_id,
+        fields=told.fields,
+        extra=tuple(told.extra),
+        created_at=told.created_at,
+        order=told.order,
+        outcome=told.outcome.column if told.outcome else None,
+        won=_texts(told.outcome.won) if told.outcome else frozenset(),
+        lost=_texts(told.outcome.lost) if told.outcome else frozenset(),
+        missing=_texts(told.missing) | {""},
     )
 
 
-def _texts(values: Any) -> frozenset[str]:
-    return frozenset(str(value) for value in ([values] if isinstance(values, str | int) else values))
+def _texts(values: Words) -> frozenset[str]:
+    return frozenset(str(value) for value in (values if isinstance(values, list) else [values]))

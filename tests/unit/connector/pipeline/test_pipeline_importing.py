@@ -183,6 +183,14 @@ def test_an_outcome_comes_after_the_lead(desk: Desk) -> None:
         ('external_id = "Id"\nfoo = 1', "foo"),
         ('external_id = "Id"\n[fields]\nshoe_size = "S"', "shoe_size"),
         ("external_id = ", "map.toml"),
+        ('external_id = "Id"\nfields = 3', r"fields: "),
+        ('external_id = "Id"\n[fields]\nemail = 3', r"fields\.email: "),
+        ('external_id = "Id"\noutcome = "Won"', r"outcome: "),
+        ('external_id = "Id"\n[outcome]\ncolum = "Won"', r"outcome\.colum\w*: "),
+        ('external_id = "Id"\n[outcome]\nwon = 1', r"outcome\.column: "),
+        ('external_id = "Id"\nextra = "Visits"', r"extra: "),
+        ('external_id = "Id"\ncreated_at = 5', r"created_at: "),
+        ('external_id = "Id"\nconnection = 5', r"connection: "),
     ],
 )
 def test_a_wrong_map_names_the_key(tmp_path: Path, text: str, what: str) -> None:
