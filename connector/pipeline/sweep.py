@@ -38,8 +38,9 @@ class Sweeper:
                 house.queue.ring_enrich(int(lead_id))
                 rung["enrich"] += 1
         for destination in {"slack", *house.crm_connections(), *house.outlets()} & set(house.effects.due_destinations()):
-            house.queue.ring_deliver(destination)
-            rung["deliver"] += 1
+            if not house.breakers.bars(house.breakers.of(destination)):
+                house.queue.ring_deliver(destination)
+                rung["deliver"] += 1
         if house.playbooks.looks_due(1) or house.playbooks.runs_due(1):  # one bell a turn: the worker takes all that is due
             house.queue.ring_playbooks()
             rung["playbooks"] += 1

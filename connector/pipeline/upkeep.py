@@ -25,6 +25,10 @@ def keep_up(house: House) -> int:
             broken += 1
             log.error("upkeep failed", connection=connection, error=str(error))
             continue
+        except Exception:  # a fault in one adapter must not let the others' subscriptions lapse
+            broken += 1
+            log.exception("upkeep broke", connection=connection)
+            continue
         for result in done:
             broken += not result.ok
             (log.info if result.ok else log.error)("upkeep", connection=connection, what=result.name, detail=result.detail)

@@ -6,6 +6,7 @@ from collections import Counter
 
 from connector.errors import Retriable
 from connector.pipeline.deliver import deliver
+from connector.pipeline.sweep import Sweeper
 from connector.storage.breakers import FAILURES, LONGEST_PAUSE_S, PAUSE_S
 from leads.enums import EffectKind
 from tests.unit.connector.pipeline.scripted import CRM, Desk, change
@@ -109,6 +110,15 @@ def test_many_that_fail_at_once_lengthen_the_pause_no_more_than_one(desk: Desk) 
         opened = desk.house.breakers.failed(CRM, DOWN)
     assert opened.opens_at is not None
     assert (opened.opens_at - desk.clock.now()).total_seconds() == PAUSE_S
+
+
+def test_nobody_is_rung_for_while_the_breaker_is_open(desk: Desk) -> None:
+    outage(desk)
+    route(desk, "1")
+    desk.clock.move(PAUSE_S - 1)
+    assert Sweeper(desk.house).sweep()["deliver"] == 1, "for the alerts alone"
+    desk.clock.move(1)
+    assert Sweeper(desk.house).sweep()["deliver"] == 2
 
 
 def test_an_outage_of_weeks_still_ends(desk: Desk) -> None:

@@ -28,17 +28,18 @@ class Kept:
 
 
 def test_every_client_has_its_turn(tmp_path: Path) -> None:
-    names = ("away", "renews", "refused", "needs none")
+    names = ("away", "broken", "renews", "refused", "needs none")
     built = house(tmp_path, connections={name: {"name": name, "adapter": "hubspot"} for name in names})
     renewing = Kept([CheckResult("channel", True, "renewed")])
     clients = {
         "away": Kept(error=Retriable("The CRM cannot be reached.")),
+        "broken": Kept(error=KeyError("expires")),
         "renews": renewing,
         "refused": Kept([CheckResult("channel", False, "refused")]),
         "needs none": object(),
     }
     built._clients.update(clients)  # type: ignore[arg-type]
-    assert keep_up(built) == 2
+    assert keep_up(built) == 3
     assert renewing.turns == 1
 
 
