@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from leads.records import FieldValue
-from scoring.boosted import BoostedScorer
+from scoring.boosted import BoostedScorer, Recipe
 from scoring.calibration import Calibration, fit_calibration
 from scoring.catalogue import CATALOGUE
 from scoring.choice import JUDGE_ROWS, Shape, Trial, choose_shape, find_segments
@@ -32,7 +32,8 @@ class Plan:
     """How to train.
 
     `left_out` names the tenant's columns that stay out. `ordered` tells whether the newest leads judge and calibrate (else any
-    fifth does), `dated` whether the moment of creation means anything.
+    fifth does), `dated` whether the moment of creation means anything. `recipe` is of the trees, None where their number of leads
+    says it.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class Plan:
     left_out: frozenset[str] = field(default_factory=frozenset)
     ordered: bool = True
     dated: bool = True
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,19 @@ class Fitted:
 
 
 Tell = Callable[[float], None]
+#: Members that were fitted to the same leads before, by kind and names of columns.
+Known = dict[tuple[str, tuple[str, ...]], FittedScorer]
 
 
-def fit(past: Past, plan: Plan, tell: Tell, shape: Shape | None = None) -> Fitted:
+def fit(past: Past, plan: Plan, tell: Tell, shape: Shape | None = None, older: FittedScorer | None = None) -> Fitted:
     """Choose a shape (unless one is given), calibrate and cut on leads that the scorers behind it had not seen, then fit it to all.
 
+    `older` is the scorer of the given shape that this recipe has fitted to the older part of these leads, where there is one.
     `tell` is told the finished share. Raises NotEnough.
     """
     stages = _lay_stages(past, plan.ordered)
     labels = np.concatenate([newer.labels for _, newer in stages])
-    shape, raw, trials = _judge(stages, labels, plan, shape, lambda share: tell(0.6 * share))
+    shape, raw, trials = _judge(stages, labels, plan, shape, older, lambda share: tell(0.6 * share))
     calibration = fit_calibration(raw, labels)
     cuts = learn_cuts(calibration.probability(raw), labels)
     newest = stages[-1][1]
@@ -104,23 +109,21 @@ def _lay_stages(past: Past, ordered: bool) -> list[tuple[Past, Past]]:
 
 
 def _judge(
-    stages: Sequence[tuple[Past, Past]], labels: FloatArray, plan: Plan, shape: Shape | None, tell: Tell
+    stages: Sequence[tuple[Past, Past]], labels: FloatArray, plan: Plan, shape: Shape | None, first: FittedScorer | None, tell: Tell
 ) -> tuple[Shape, FloatArray, tuple[Trial, ...]]:
     """The shape, the log-odds of the newer leads of all stages by scorers of the older ones, and what was tried."""
     columns, _ = pick_columns(stages[0][0], plan)
     rows = [newer.rows(only_extra(columns)) for _, newer in stages]
     steps = 0
-    wholes: dict[tuple[int, Shape], FittedScorer] = {}
+    known: list[Known] = [{} for _ in stages]
 
     def try_out(wanted: Shape) -> FloatArray:
         nonlocal steps
         found = []
         for stage, (older, _) in enumerate(stages):
             start, steps = 1 - 0.75**steps, steps + 1
-            undivided = wholes.get((stage, replace(wanted, segment=None)))
-            scorer = grow(older, columns, wanted, plan, _part_of(tell, start, 0.25 * (1 - start)), undivided)
-            if wanted.segment is None:
-                wholes[stage, wanted] = scorer
+            given = first if stage == 0 and shape else None
+            scorer = given or grow(older, columns, wanted, plan, _part_of(tell, start, 0.25 * (1 - start)), known[stage])
             found.append(scorer.raw(rows[stage]))
         return np.concatenate(found)
 
@@ -135,15 +138,13 @@ def _part_of(tell: Tell, start: float, width: float) -> Tell:
     return lambda share: tell(start + width * share)
 
 
-def grow(
-    past: Past, columns: Sequence[Column], shape: Shape, plan: Plan, tell: Tell, undivided: FittedScorer | None = None
-) -> FittedScorer:
-    """Fit a scorer of this shape to these leads. `undivided` is the same without segments, when it was fitted before."""
+def grow(past: Past, columns: Sequence[Column], shape: Shape, plan: Plan, tell: Tell, known: Known | None = None) -> FittedScorer:
+    """Fit a scorer of this shape to these leads. What was fitted to them undivided is taken from `known`, and kept there."""
     chosen = [column for column in columns if column.name != ARRIVAL or shape.arrival]
     if not chosen:
         raise NotEnough("Nothing differs between the leads: every feature and column is constant or empty.")
     rows = past.rows(only_extra(chosen))
-    whole = undivided or _grow_one(rows, past.labels, past.weights, chosen, shape, plan, tell)
+    whole = _grow_one(rows, past.labels, past.weights, chosen, shape, plan, tell, {} if known is None else known)
     if shape.segment is None:
         return whole
     segments: dict[str, FittedScorer] = {}
@@ -154,7 +155,7 @@ def grow(
         mine = past.labels[places]
         if len(places) >= MIN_SEGMENT and 0 < mine.sum() < len(mine):
             part = [rows[place] for place in places]
-            segments[level] = _grow_one(part, mine, past.weights[places], chosen, shape, plan, lambda share: None)
+            segments[level] = _grow_one(part, mine, past.weights[places], chosen, shape, plan, lambda share: None, {})
     return SegmentScorer(shape.segment, segments, whole) if segments else whole
 
 
@@ -166,16 +167,26 @@ def _grow_one(
     shape: Shape,
     plan: Plan,
     tell: Tell,
+    known: Known,
 ) -> FittedScorer:
+    def trees(unread: str | None) -> FittedScorer:
+        return BoostedScorer.fit(
+            rows, labels, weights, columns, seed=plan.seed, threads=plan.threads, progress=tell, recipe=plan.recipe, unread=unread
+        )
+
+    undated = ARRIVAL if shape.arrival else None
+    wanted: list[tuple[float, str, Callable[[], FittedScorer]]] = [
+        ((1.0 - shape.linear) * (1.0 - shape.arrival), f"trees without {undated}", lambda: trees(undated)),
+        ((1.0 - shape.linear) * shape.arrival, "trees", lambda: trees(None)),
+        (shape.linear, "line", lambda: LinearScorer.fit(rows, labels, weights, columns)),
+    ]
     members: list[tuple[float, FittedScorer]] = []
-    for share, unread in ((1.0 - shape.arrival, ARRIVAL if shape.arrival else None), (shape.arrival, None)):
-        if weight := share * (1.0 - shape.linear):
-            trees = BoostedScorer.fit(
-                rows, labels, weights, columns, seed=plan.seed, threads=plan.threads, progress=tell, unread=unread
-            )
-            members.append((weight, trees))
-    if shape.linear > 0.0:
-        members.append((shape.linear, LinearScorer.fit(rows, labels, weights, columns)))
+    for weight, kind, fit_member in wanted:
+        if weight:
+            key = (kind, tuple(column.name for column in columns))
+            if key not in known:
+                known[key] = fit_member()
+            members.append((weight, known[key]))
     return members[0][1] if len(members) == 1 else EnsembleScorer(members)
 
 

@@ -13,6 +13,7 @@ from scoring import rules
 from scoring.bundle import Bundle, name_version
 from scoring.calibration import squash
 from scoring.card import write_card
+from scoring.choice import Trial
 from scoring.columns import FloatArray, only_extra
 from scoring.comparison import compare
 from scoring.evaluation import measure, value_table
@@ -21,6 +22,7 @@ from scoring.facts import to_number
 from scoring.features import build_many
 from scoring.fitting import Fitted, Plan, fit
 from scoring.past import MIN_LABELS, NotEnough, Past, Progress, check_stretches, read_past
+from scoring.tuning import tune
 
 __all__ = ["MIN_LABELS", "NotEnough", "train"]
 
@@ -36,6 +38,7 @@ def train(
     canonical: bool = True,
     ordered: bool = True,
     families: bool = False,
+    tries: int = 0,
 ) -> Bundle:
     """Train on won and lost leads; open ones are left aside. A lead may come at several ages (see `landmarks`).
 
@@ -43,10 +46,11 @@ def train(
     recipe then runs twice: on the oldest 80%, to be measured on the newest 20%, and on all leads, to be served. The recipe tries
     shapes on the older 80% of what it is given, judges, calibrates and cuts tiers on the rest, and fits the chosen shape again to
     all of it (see `fitting`). Without an order (`ordered`) any fifth stands for the newest. With `canonical` off, the tenant's
-    columns are all there is. `families` adds the comparison table to the metrics. The same examples, seed and thread count give the
+    columns are all there is. `families` adds the comparison table to the metrics. With `tries`, so
+    many recipes of the trees are tried first (see `tuning`). The same examples, seed and thread count give the
     same version. `progress` is told (finished share, what is being done).
 
-    Raises NotEnough with one line.
+    Raises NotEnough with one line, and NoTuner where `tries` are wanted and Optuna is not installed.
     """
     tell = progress or (lambda share, what: None)
     past = read_past(examples, min_labels, _within(tell, 0.0, 0.2), canonical)
@@ -55,11 +59,15 @@ def train(
     leaks = find_leaking(leads.histories, leads.labels, keep, ordered)
     plan = Plan(seed, threads, frozenset(leak.column for leak in leaks), ordered, ordered)
     older, holdout = past.split(ordered)
+    tuned: tuple[Trial, ...] = ()
+    if tries:
+        plan, tuned = tune(older, plan, tries, _saying(tell, 0.2, 0.2, f"Trying {tries} recipes"))
     measured = fit(older, plan, _saying(tell, 0.2, 0.7, f"Measuring on the newest {len(holdout.starts)} leads"))
+    measured = replace(measured, trials=(*tuned, *measured.trials))
     metrics = _measure(measured, holdout)
     if families:
         metrics["families"] = _compare(measured, older, holdout, plan)
-    served = fit(past, plan, _saying(tell, 0.7, 1.0, f"Training on {len(past.starts)} leads"), measured.shape)
+    served = fit(past, plan, _saying(tell, 0.7, 1.0, f"Training on {len(past.starts)} leads"), measured.shape, measured.scorer)
     newest = past.histories[-1].created_at
     bundle = Bundle(
         version=name_version(served.scorer, served.calibration, served.cuts, served.learned, newest.date().isoformat()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ ROWS = 3_000
 Make = Callable[[np.random.Generator, int], tuple[dict[str, FieldValue], float]]
 
 
+@cache
 def plant(make: Make) -> Past:
     """Past leads whose columns and true log-odds `make` gives for each place in time."""
     random = np.random.default_rng(5)
@@ -58,6 +60,7 @@ def turned(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValu
     return {**extra, "team": f"team {segment}"}, float(values.sum() * (1.0 if segment else -1.0))
 
 
+@cache
 def fitted(make: Make) -> Fitted:
     return fit(plant(make), Plan(seed=3, threads=1), lambda share: None)
 
