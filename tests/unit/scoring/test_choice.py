@@ -38,7 +38,7 @@ def plant(make: Make) -> Past:
 def line(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValue], float]:
     """Many small straight effects: what a linear model is made for."""
     values = random.normal(size=20)
-    return {f"x{number}": float(value) for number, value in enumerate(values)}, float(values.sum() * 0.6)
+    return {f"x{number}": float(value) for number, value in enumerate(values)}, float(values.sum() * 1.0)
 
 
 def steps(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValue], float]:
@@ -57,7 +57,7 @@ def turned(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValu
     """Two segments in which twenty columns mean the opposite."""
     values, segment = random.normal(size=20), int(random.integers(0, 2))
     extra: dict[str, FieldValue] = {f"x{number}": float(value) for number, value in enumerate(values)}
-    return {**extra, "team": f"team {segment}"}, float(values.sum() * (1.0 if segment else -1.0))
+    return {**extra, "team": f"team {segment}"}, float(values.sum() * (1.5 if segment else -1.5))
 
 
 @cache
