@@ -59,6 +59,9 @@ def train(
         Path | None, typer.Option("--map", metavar="MAP.toml", help="A map that you looked over: use its columns.")
     ] = None,
     compare: Annotated[bool, typer.Option(help="Hold seven model families side by side; see `models compare`.")] = False,
+    tune: Annotated[
+        int, typer.Option(metavar="N", min=0, max=1_000, help="Try N recipes of the trees; wants the extra leadswitch[tune].")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train a model and use it.
@@ -75,16 +78,23 @@ def train(
             wrong(f"{path} is not a file.")
     from connector.pipeline import training, training_csv
     from scoring.past import NotEnough
+    from scoring.tuning import NoTuner, check_tuner
 
+    if tune:
+        try:
+            check_tuner()
+        except NoTuner as error:
+            fail(str(error))
     told: dict[str, Any] = {}
     with opened_house() as house, progress("Training") as report:
         try:
             if file is None or target is None:
-                record = training.run(house, report, families=compare)
+                record = training.run(house, report, families=compare, tries=tune)
             else:
                 done = training_csv.run_csv(
-                    house, file, target, won=won, order=order, keep=keep, mapping=mapping, families=compare, progress=report
-                )
+                    house, file, target, won=won, order=order, keep=keep, mapping=mapping, families=compare, tries=tune,
+                    progress=report,
+                )  # fmt: skip
                 record = done.record
                 told = {"map_file": str(done.map_file), "card": str(done.folder / "card.md"), "notes": list(done.notes)}
                 told["left_out"] = [{"column": item.column, "why": item.why} for item in done.left_out]

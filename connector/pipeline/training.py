@@ -20,9 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 def run(
-    house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7, families: bool = False
+    house: House, progress: Callable[[float, str], None] | None = None, *, seed: int = 7, families: bool = False, tries: int = 0
 ) -> ModelRecord:
-    """Train, save and promote; `families` adds the comparison of model families to the figures.
+    """Train, save and promote; `families` adds the comparison of model families to the figures, `tries` tries so
+    many recipes of the trees first (see `scoring.tuning`).
 
     Raises `scoring.training.NotEnough` with one line; nothing is half-written then.
     """
@@ -35,8 +36,9 @@ def run(
             tell(min(0.2 * place / max(2 * outcomes, 1), 0.2), "reading history")
     min_labels = house.settings.scoring.min_labels
     bundle = train(
-        examples, seed=seed, min_labels=min_labels, families=families, progress=lambda done, what: tell(0.2 + 0.8 * done, what)
-    )
+        examples, seed=seed, min_labels=min_labels, families=families, tries=tries,
+        progress=lambda done, what: tell(0.2 + 0.8 * done, what),
+    )  # fmt: skip
     record = keep_model(house, bundle)
     look_alikes.refresh(house)
     log.info("model trained", version=bundle.version, examples=len(examples))

@@ -40,12 +40,13 @@ def run_csv(
     keep: Sequence[str] = (),
     mapping: Path | None = None,
     families: bool = False,
+    tries: int = 0,
     progress: Callable[[float, str], None] | None = None,
     seed: int = 7,
 ) -> CsvTraining:
     """Train on the file, save and promote. `keep` names columns to use whatever the guard says; with `mapping` (a map file that a
     person looked over) its `extra` columns are the ones used, all of them. `families` adds the comparison of model families to
-    the card.
+    the card, `tries` tries so many recipes of the trees first (see `scoring.tuning`).
 
     Raises `Configuration` for what is wrong with the file, `scoring.past.NotEnough` when it holds too little; nothing is written
     then.
@@ -65,7 +66,7 @@ def run_csv(
     extra, dropped = infer_extras(past.histories, frozenset(leak.column for leak in leaks))
     tell(0.1, "training")
     bundle = train(
-        examples, seed=seed, min_labels=MIN_LABELS, keep=kept, canonical=False, ordered=ordered, families=families,
+        examples, seed=seed, min_labels=MIN_LABELS, keep=kept, canonical=False, ordered=ordered, families=families, tries=tries,
         progress=lambda done, what: tell(0.1 + 0.9 * done, what),
     )  # fmt: skip
     record = keep_model(house, bundle)
