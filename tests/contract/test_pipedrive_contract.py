@@ -22,6 +22,7 @@ from connector.adapters.pipedrive.fields import CustomField
 from connector.budget import LocalBudget
 from connector.contract import load_hook
 from connector.errors import BadSignature, Configuration, Fatal, Retriable, Skippable
+from connector.http import Unsure
 from connector.ports import ClientContext, DealWrite, Delivery, LeadWrite, NoteWrite, TaskWrite
 from connector.settings import ConnectionSettings
 from connector.testing import StandingClock
@@ -30,6 +31,7 @@ from leads.records import LeadChange, UnrecognisedEvent
 from tests.contract.prism import Prism, serve_prism
 from tests.standins import serve
 from tests.standins.pipedrive import ADMIN, OUR_USER, REPS, PipedriveStandIn
+from tests.standins.pipedrive.store import Refused
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
 PUBLIC_URL = "https://hooks.example.com"
@@ -231,7 +233,50 @@ def test_an_open_lead_is_converted_once(bench: Bench) -> None:
     assert len(bench.store.records["deal"]) == 1
 
 
+def test_a_conversion_that_was_cut_short_is_finished(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Lead is a deal, and then nothing more came through: the next try gives title and marker."""
+    person = bench.crm.make_lead(email="a@b.example")
+    bench.store.make("lead", {"title": "L", "person_id": int(person)}, user=ADMIN)
+    plain = bench.store.change
+
+    def refuse(kind: str, record_id: str, given: Any, **by: Any) -> Any:
+        if kind == "deal":
+            raise Refused(503, "not now")
+        return plain(kind, record_id, given, **by)
+
+    monkeypatch.setattr(bench.store, "change", refuse)
+    (cut,) = bench.client.write([DealWrite("d-1", person, "43", "A new deal")])
+    assert isinstance(cut.error, Unsure)
+    monkeypatch.setattr(bench.store, "change", plain)
+    (done,) = bench.client.write([DealWrite("d-1", person, "43", "A new deal")], in_doubt=True)
+    (deal,) = bench.store.records["deal"].values()
+    assert (done.receipt, deal["title"], deal["owner_id"]) == (str(deal["id"]), "A new deal", 43)
+    assert bench.store.held("deal", deal, words.MARKER) == "d-1"
+
+
 # --- the weather
+
+
+def test_a_slow_batch_is_cut_short_before_somebody_else_takes_its_rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    leads = [bench.crm.make_lead(email=f"a{number}@b.example") for number in range(6)]
+    plain = bench.store.change
+
+    def slow(*given: Any, **by: Any) -> Any:
+        bench.clock.move(20)
+        return plain(*given, **by)
+
+    monkeypatch.setattr(bench.store, "change", slow)
+    results = bench.client.write([LeadWrite(one, score=50) for one in leads])
+    assert [result.ok for result in results] == [True, True, False, False, False, False]
+    assert all(isinstance(result.error, Retriable) for result in results[2:])
+
+
+def test_of_a_batch_that_broke_off_one_row_alone_is_in_doubt(bench: Bench) -> None:
+    leads = [bench.crm.make_lead(email=f"a{number}@b.example") for number in range(3)]
+    bench.crm.knobs.lose_answers = 1
+    first, *rest = bench.client.write([NoteWrite(f"n-{one}", one, "Asked") for one in leads])
+    assert isinstance(first.error, Unsure)
+    assert [type(result.error) for result in rest] == [Retriable, Retriable]
 
 
 def test_cloudflare_turns_away_who_ignores_429(bench: Bench) -> None:
@@ -465,7 +510,7 @@ class TestPipedriveUnderPrism:
 
         wanted = DealWrite("d", "1", "42", "A deal", Decimal("12.50"), "EUR")
         assert described.write([wanted])[0].receipt
-        monkeypatch.setattr(DealWriter, "_present", lambda self, write, key: None)
+        monkeypatch.setattr(DealWriter, "_present", lambda self, write, key: (None, False))
         monkeypatch.setattr(DealWriter, "_convert", lambda self, lead: "1")
         assert described.write([wanted])[0].receipt == "1"
         monkeypatch.setattr(DealWriter, "_open_lead", lambda self, person: None)

@@ -52,7 +52,7 @@ class Credentials:
             return {"access_token": self._api_token}
         with self._lock:
             held = self._held or self._context.token_store.load(self._context.connection)
-            if held is None or float(held["expires_at"]) - MARGIN_S <= self._now():
+            if held is None or float(held.get("expires_at", 0)) - MARGIN_S <= self._now():
                 held = self._refresh(self._oauth, held)
             self._held = held
             return held

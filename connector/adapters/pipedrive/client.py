@@ -37,7 +37,7 @@ class PipedriveClient:
         background = self._background = self._calls.in_background()
         self._book = FieldBook(self._calls, context.clock)
         self._reader = PersonReader(self._calls, background, self._reading)
-        self._writer = PipedriveWriter(background, self._book, settings.name, lambda: self._nobody()[0])
+        self._writer = PipedriveWriter(background, self._book, settings.name, lambda: self._nobody()[0], context.clock)
         secret = settings.webhook_secrets[0].get_secret_value() if settings.webhook_secrets else None
         self._setup = PipedriveSetup(self._calls, self._book, settings.name, context.webhook_url, secret)
 

@@ -151,33 +151,43 @@ class DealWriter:
     def __init__(self, calls: PipedriveCalls, book: FieldBook, connection: str) -> None:
         self._calls, self._book, self._connection, self._doubts = calls, book, connection, _Doubts()
 
-    def write(self, write: DealWrite) -> Written:
-        """Make it once. A person with an open deal of this marker, or one that a Lead was converted into, is left as it is."""
+    def write(self, write: DealWrite, in_doubt: bool) -> Written:
+        """Make it once. A person with an open deal of this marker, or one that a Lead was converted into, is left as it is; in
+        doubt, the latter may be our own conversion that was cut short, and is finished."""
         (marker,) = self._book.named("deal", self._connection, words.MARKER)
-        if (there := self._present(write, marker.key)) is not None:
-            return Written(True, (), there)
         wanted: dict[str, Any] = {"title": write.title, "custom_fields": {marker.key: write.marker}}
         if write.owner_id:
             wanted["owner_id"] = _number(write.owner_id)
         if write.amount is not None:
             wanted["value"] = float(write.amount)
             wanted |= {"currency": write.currency} if write.currency else {}
+        there, marked = self._present(write, marker.key)
+        if there is not None:
+            if in_doubt and not marked:
+                self._calls.call("PATCH", f"/api/v2/deals/{there}", body=wanted)
+            return Written(True, (), there)
         if (lead := self._open_lead(write.external_id)) is not None:
             deal = self._convert(lead)
-            self._calls.call("PATCH", f"/api/v2/deals/{deal}", body=wanted)
+            try:
+                self._calls.call("PATCH", f"/api/v2/deals/{deal}", body=wanted)
+            except Retriable as error:
+                raise Unsure(f"Pipedrive converted the Lead, and then: {error}") from None
             return Written(True, ("deal",), deal)
         body = {**wanted, "person_id": _number(write.external_id)}
         return Written(True, ("deal",), str(self._doubts.make(self._calls, "/api/v2/deals", body, write.marker)["id"]))
 
-    def _present(self, write: DealWrite, key: str) -> str | None:
+    def _present(self, write: DealWrite, key: str) -> tuple[str | None, bool]:
+        """(the open deal of this marker, else one that a Lead became; whether it holds a marker)."""
         asked = {"person_id": write.external_id, "status": "open", "include_fields": "source_lead_id", "limit": LOOKED_AT}
-        answer = self._calls.call("GET", "/api/v2/deals", params=asked)
-        for deal in answer.get("data") or ():
+        converted: tuple[str | None, bool] = None, False
+        for deal in self._calls.call("GET", "/api/v2/deals", params=asked).get("data") or ():
             held = (deal.get("custom_fields") or {}).get(key)
             held = held.get("value") if isinstance(held, dict) else held
-            if held == write.marker or deal.get("source_lead_id"):
-                return str(deal["id"])
-        return None
+            if held == write.marker:
+                return str(deal["id"]), True
+            if deal.get("source_lead_id"):
+                converted = str(deal["id"]), bool(held)
+        return converted
 
     def _open_lead(self, person: str) -> str | None:
         answer = self._calls.call("GET", "/v1/leads", params={"person_id": _number(person), "limit": 100})
@@ -196,7 +206,7 @@ class DealWriter:
             if state.get("status") in ("failed", "rejected"):
                 raise Fatal(f"Pipedrive did not convert the Lead ({state['status']}).")
             self._calls.sleep(CONVERSION_PAUSE_S)
-        raise Retriable("Pipedrive has not finished converting the Lead.", 30.0)
+        raise Unsure("Pipedrive has not finished converting the Lead.", 30.0)
 
 
 def _number(text: str) -> int:

@@ -12,14 +12,14 @@ from connector.adapters.pipedrive import words
 from connector.adapters.pipedrive.calls import BATCH, PipedriveCalls
 from connector.adapters.pipedrive.fields import CustomField, FieldBook
 from connector.adapters.pipedrive.made_once import DealWriter, NoteWriter, TaskWriter
-from connector.errors import Configuration, Fatal, LeadswitchError, Skippable
+from connector.clock import Clock
+from connector.errors import Configuration, Fatal, Skippable
+from connector.one_by_one import write_each
 from connector.ports import CrmWrite, DealWrite, LeadWrite, NoteWrite, TaskWrite, Written
 from leads.enums import Tier, may_follow
 
 #: A column that people read is kept short.
 REASONS_LIMIT: Final = 1_000
-#: Errors of one row; all others concern the whole connection.
-OF_A_ROW: Final = (Fatal, Skippable)
 
 Sent = tuple[str, Any, str]  # key of the field in Pipedrive, value to send, canonical name
 
@@ -27,8 +27,8 @@ Sent = tuple[str, Any, str]  # key of the field in Pipedrive, value to send, can
 class PipedriveWriter:
     """Writes for one connection. Safe to share between threads. `spare` gives the owner of what nobody owns."""
 
-    def __init__(self, calls: PipedriveCalls, book: FieldBook, connection: str, spare: Callable[[], str]) -> None:
-        self._calls, self._book, self._connection, self._spare = calls, book, connection, spare
+    def __init__(self, calls: PipedriveCalls, book: FieldBook, connection: str, spare: Callable[[], str], clock: Clock) -> None:
+        self._calls, self._book, self._connection, self._spare, self._clock = calls, book, connection, spare, clock
         self._tasks = TaskWriter(calls)
         self._notes = NoteWriter(calls)
         self._deals = DealWriter(calls, book, connection)
@@ -37,29 +37,35 @@ class PipedriveWriter:
         """One result a write, in the order given. Raises only when nothing of it could be done."""
         if len(writes) > 100:
             raise ValueError("at most 100 writes")
-        done: list[Written] = []
-        try:
-            present = self._present([write.external_id for write in writes if isinstance(write, LeadWrite)])
-            for write in writes:
-                done.append(self._one(write, present, in_doubt))
-        except LeadswitchError as error:
-            if not any(result.ok for result in done):
+        present = self._present([write.external_id for write in writes if isinstance(write, LeadWrite)])
+        broken: list[Configuration] = []  # concerns the whole connection: the rest is not tried
+
+        def write_one(write: CrmWrite) -> Written:
+            try:
+                if broken:
+                    raise broken[0]
+                return self._one(write, present, in_doubt)
+            except Configuration as error:
+                broken.append(error)
                 raise
-            done += [Written(False, error=error)] * (len(writes) - len(done))
+
+        done = write_each(writes, write_one, self._clock)
+        if broken and not any(result.ok for result in done):
+            raise broken[0]
         return done
 
     def _one(self, write: CrmWrite, present: dict[str, dict[str, Any]], in_doubt: bool) -> Written:
-        try:
-            if isinstance(write, LeadWrite):
+        match write:
+            case LeadWrite():
                 return self._write_lead(write, present)
-            if isinstance(write, TaskWrite):
+            case TaskWrite():
                 return self._tasks.write(write, in_doubt)
-            if isinstance(write, NoteWrite):
+            case NoteWrite():
                 return self._notes.write(write, in_doubt)
-            assert isinstance(write, DealWrite)  # noqa: S101 - there is no fifth kind
-            return self._deals.write(write)
-        except OF_A_ROW as error:
-            return Written(False, error=error)
+            case DealWrite():
+                return self._deals.write(write, in_doubt)
+            case _:
+                raise Fatal("Pipedrive is not written this to.")
 
     # --- leads
 

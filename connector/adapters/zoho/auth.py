@@ -68,7 +68,7 @@ class Tokens:
         """`access_token` and `api_domain` that should work now; refreshed when about to run out."""
         with self._lock:
             held = self._held or self._context.token_store.load(self._context.connection)
-            if held is None or float(held["expires_at"]) - MARGIN_S <= self._now():
+            if held is None or float(held.get("expires_at", 0)) - MARGIN_S <= self._now():
                 held = self._refresh()
             self._held = held
             return held
