@@ -93,6 +93,13 @@ def test_a_wrong_map_is_named(run: Run, files: tuple[str, str], tmp_path: Path, 
     assert says in err
 
 
+def test_tuning_without_its_extra_says_how_to_get_it(run: Run, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scoring.tuning.find_spec", lambda name: None)
+    assert run("train", "--tune", "3") == (
+        1, "", 'leadswitch: Tuning needs Optuna, an extra of Leadswitch: pip install "leadswitch[tune]"\n'
+    )  # fmt: skip
+
+
 def test_too_little_history_trains_nothing(run: Run, files: tuple[str, str]) -> None:
     run("import", files[0], "--map", files[1])
     code, _, err = run("train")
