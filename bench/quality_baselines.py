@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ from scoring.past import Past
 PACKAGES = {"catboost": "catboost", "lightgbm": "lightgbm", "xgboost": "xgboost"}
 #: HistGradientBoosting takes categoricals of up to so many levels.
 MOST_LEVELS = 250
-Frame = pd.DataFrame
+Frame: TypeAlias = Any  # pandas.DataFrame, whose types are there in some environments and not in others
 
 
 class Baselines:
@@ -63,7 +64,7 @@ class Scores:
 
 def _frame(past: Past, columns: Sequence[Column]) -> Frame:
     rows = past.rows(columns)
-    return Frame(
+    return pd.DataFrame(
         {
             column.name: pd.Series([row[column.name] for row in rows], dtype=float if column.type == "numeric" else object)
             for column in columns
