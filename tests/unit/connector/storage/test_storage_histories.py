@@ -104,14 +104,14 @@ def test_no_company_is_named_in_the_table_and_no_unknown_scope_is_taken(home: Ho
 
 def test_the_newest_thousand_acts_are_looked_at_on_every_way(home: House) -> None:
     lead_id = make(home, 1, acts=0)
-    opened = EngagementKind.EMAIL_OPENED
-    many = [EngagementEvent(f"m{place}", opened, NOON - timedelta(seconds=place // 2)) for place in range(MOST_ACTS + 101)]
+    replied = EngagementKind.EMAIL_REPLIED  # of which no number is a machine's
+    many = [EngagementEvent(f"m{place}", replied, NOON - timedelta(seconds=place // 2)) for place in range(MOST_ACTS + 101)]
     with home.db.transaction():
         home.leads.add_engagements("crm", many, lead_id, live=True)
     alone = home.histories.at(lead_id, NOON)
     assert alone is not None
     assert MOST_ACTS <= len(alone.engagements) <= MOST_ACTS + 1  # two acts of the oldest moment
     features = build(alone)
-    assert features["opens_30d"] == MOST_ACTS
+    assert features["replies_30d"] == MOST_ACTS
     assert repr(build(home.histories.at_many([lead_id], NOON)[0])) == repr(features)
     assert repr(build(home.histories.at_each(lead_id, [NOON])[0])) == repr(features)
