@@ -68,7 +68,12 @@ def main() -> None:
     print(f"ours: {train_s:.1f} s, AUC {auc:.4f}", flush=True)
     words = [name for name in frame if name.startswith("c")]
     plain = CatBoostClassifier(
-        iterations=asked.trees, thread_count=asked.threads, random_seed=1, verbose=0, allow_writing_files=False, cat_features=words
+        iterations=asked.trees,
+        thread_count=asked.threads,
+        random_seed=1,
+        verbose=max(1, asked.trees // 20),  # it takes minutes: a line now and then tells that it goes on, and how long still
+        allow_writing_files=False,
+        cat_features=words,
     )
     began = time.monotonic()
     plain.fit(frame[:cut], labels[:cut])
