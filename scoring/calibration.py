@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,13 @@ ISOTONIC_MIN_ROWS: Final = 1_000
 #: The gain in log loss, as a share, that makes the step function worth its ties.
 ISOTONIC_MIN_GAIN: Final = 0.005
 FLOOR: Final = 1e-4
+#: Calibration is tried on so many stretches of time, each after learning it on all that is older.
+STRETCHES: Final = 4
+#: A stretch of fewer rows tells nothing of harm.
+CALIBRATE_ROWS: Final = 250
+#: It does harm where it loses more than this, in nats a lead, and so many standard errors more than nothing would (5%, one side).
+HARM: Final = 0.001
+SURE: Final = 1.64
 
 
 def squash(raw: FloatArray) -> FloatArray:
@@ -32,8 +40,10 @@ class Calibration:
 
     @property
     def method(self) -> str:
-        """ "isotonic" or "platt"."""
-        return "isotonic" if self.knots else "platt"
+        """ "isotonic", "platt", or "none" where log-odds are left as they are."""
+        if self.knots:
+            return "isotonic"
+        return "none" if self == Calibration() else "platt"
 
     def probability(self, raw: FloatArray) -> FloatArray:
         """Probabilities within 0 to 1, never falling where raw rises."""
@@ -92,13 +102,35 @@ def fit_isotonic(raw: FloatArray, labels: FloatArray) -> Calibration:
     return Calibration(knots=tuple((place, float(value)) for (place, _), value in zip(knots, rising, strict=True)))
 
 
-def _log_loss(chance: FloatArray, labels: FloatArray) -> float:
+def _losses(chance: FloatArray, labels: FloatArray) -> FloatArray:
     chance = np.clip(chance, FLOOR, 1 - FLOOR)
-    return float(-np.mean(labels * np.log(chance) + (1 - labels) * np.log(1 - chance)))
+    return np.asarray(-(labels * np.log(chance) + (1 - labels) * np.log(1 - chance)))
+
+
+def _log_loss(chance: FloatArray, labels: FloatArray) -> float:
+    return float(_losses(chance, labels).mean())
+
+
+def does_harm(raw: FloatArray, labels: FloatArray) -> bool:
+    """Whether what calibration learns of one stretch of time makes the next one's probabilities measurably worse.
+
+    Then rates wander faster than a model trained afresh is wrong, and correcting it carries an old rate forward.
+    """
+    edges = np.linspace(0, len(raw), STRETCHES + 1).astype(int)
+    for start, stop in pairwise(edges[1:]):
+        learned = fit_platt(raw[:start], labels[:start])
+        later, ends = raw[start:stop], labels[start:stop]
+        worse = _losses(learned.probability(later), ends) - _losses(squash(later), ends)
+        if worse.mean() > max(HARM, SURE * worse.std() / np.sqrt(len(worse))):
+            return True
+    return False
 
 
 def fit_calibration(raw: FloatArray, labels: FloatArray) -> Calibration:
-    """Platt scaling; the step function only where there are rows enough and it is better on halves it did not see."""
+    """Platt scaling of rows in order of time; the step function only where there are rows enough and it is better on halves it did
+    not see; nothing where calibration does harm to later rows."""
+    if len(raw) >= STRETCHES * CALIBRATE_ROWS and does_harm(raw, labels):
+        return Calibration()
     if len(raw) < ISOTONIC_MIN_ROWS:
         return fit_platt(raw, labels)
     odd = np.arange(len(raw)) % 2 == 1

@@ -21,6 +21,8 @@ from scoring.columns import FloatArray, Row
 WORTH: Final = 0.001
 #: How many standard errors a gain must stand clear of nought (5% of chance, one side).
 SURE: Final = 1.64
+#: Leads of one stretch of time err together: a gain must stand clear of how it differs between so many stretches, too.
+STRETCHES: Final = 8
 #: With fewer leads to judge by, nothing is added to the trees.
 JUDGE_ROWS: Final = 100
 LINEAR_WEIGHTS: Final = (0.15, 0.3, 0.5, 0.75, 1.0)
@@ -76,9 +78,11 @@ def lead_losses(raw: FloatArray, labels: FloatArray) -> FloatArray:
 
 
 def judge(name: str, raw: FloatArray, best: FloatArray, labels: FloatArray) -> Trial:
-    """Whether `raw` is measurably better than `best` on these leads."""
+    """Whether `raw` is measurably better than `best` on these leads, which are in order of time."""
     gains = lead_losses(best, labels) - lead_losses(raw, labels)
-    gain, error = float(gains.mean()), float(gains.std() / np.sqrt(len(gains)))
+    stretches = [float(part.mean()) for part in np.array_split(gains, STRETCHES)]
+    gain = float(gains.mean())
+    error = max(float(gains.std() / np.sqrt(len(gains))), float(np.std(stretches, ddof=1) / np.sqrt(STRETCHES)))
     return Trial(name, gain, error, gain > max(WORTH, SURE * error))
 
 

@@ -64,6 +64,17 @@ def test_the_step_function_is_taken_only_where_it_is_better() -> None:
     assert fit_calibration(raw[:500], stepped[:500]).method == "platt"  # too few rows for steps
 
 
+def test_nothing_is_corrected_where_the_correction_of_one_stretch_harms_the_next() -> None:
+    raw, _ = _sample(4_000, 1.0, 0.0)
+    random = np.random.default_rng(9)
+    offset = np.repeat([0.8, -0.8, 0.8, -0.8], 1_000)  # off by as much either way, in turns
+    wandering = (random.random(4_000) < squash(raw + offset)).astype(float)
+    assert fit_calibration(raw, wandering).method == "none"
+    steady = (random.random(4_000) < squash(raw + 0.8)).astype(float)
+    assert fit_calibration(raw, steady).offset == pytest.approx(0.8, abs=0.2)
+    assert fit_calibration(raw[:900], wandering[:900]).method == "platt"  # too few rows to tell
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.floats(-30, 30), st.booleans()), min_size=2, max_size=60))
 def test_order_is_kept_and_probabilities_stay_within_bounds(rows: list[tuple[float, bool]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from leads.enums import Outcome
 from leads.records import FieldValue, LabelledHistory, LeadHistory
-from scoring.choice import judge
+from scoring.choice import judge, lead_losses
 from scoring.columns import only_extra
 from scoring.ensemble import EnsembleScorer, FittedScorer, SegmentScorer, read_scorer
 from scoring.fitting import Fitted, Plan, fit
@@ -54,8 +54,8 @@ def drift(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValue
 
 
 def turned(random: np.random.Generator, place: int) -> tuple[dict[str, FieldValue], float]:
-    """Two segments in which twenty columns mean the opposite."""
-    values, segment = random.normal(size=20), int(random.integers(0, 2))
+    """Two segments in which forty columns mean the opposite."""
+    values, segment = random.normal(size=40), int(random.integers(0, 2))
     extra: dict[str, FieldValue] = {f"x{number}": float(value) for number, value in enumerate(values)}
     return {**extra, "team": f"team {segment}"}, float(values.sum() * (1.5 if segment else -1.5))
 
@@ -100,6 +100,20 @@ def test_reasons_are_exact_and_storing_changes_nothing(make: Make) -> None:
     again = read_scorer(scorer.family, scorer.to_bytes(), scorer.columns)
     assert again.raw(rows) == pytest.approx(raw, abs=1e-12)
     assert again.fingerprint() == scorer.fingerprint()
+
+
+def test_a_gain_of_some_stretches_that_others_lose_is_not_taken() -> None:
+    random = np.random.default_rng(2)
+    labels = (random.random(4_000) < 0.4).astype(float)
+    side = np.where(labels > 0, 1.0, -1.0)
+    best = 0.5 * side + random.normal(size=4_000)
+    helps = np.repeat([1.5, -0.2, -0.2, 1.5, -0.2, -0.2, -0.2, -0.2], 500)
+    trial = judge("comes and goes", best + helps * side, best, labels)
+    by_lead = lead_losses(best, labels) - lead_losses(best + helps * side, labels)
+    assert trial.gain == pytest.approx(by_lead.mean())
+    assert trial.gain > 5 * by_lead.std() / np.sqrt(len(labels))  # as if every lead stood for itself
+    assert not trial.kept
+    assert judge("stays", best + helps.mean() * side, best, labels).kept
 
 
 def test_chance_is_not_taken_for_a_gain() -> None:
