@@ -116,13 +116,18 @@ def decline(people: People) -> None:
 
 
 def reassign(people: People) -> None:
-    """The manager picks another rep from the menu of a card in a channel: that rep owns the lead in the CRM."""
-    message, action = next(people.cards("Reassign", direct=False))
+    """The manager gives a lead to another rep, who owns it in the CRM then: by the menu of a card in a channel, or by command when
+    no lead was hot enough for one."""
+    in_channel = next(people.cards("Reassign", direct=False), None)
+    message, action = in_channel or next(people.cards("Pass", direct=True))
     manager = next(member.slack_id for member in team() if member.role == "manager")
     owner = people.owner_of(message)
     chosen = next(rep for rep in reps() if rep.owner_id != owner)
-    people.act("press", manager, channel=message["channel"], ts=message["ts"], action=action)
-    fill_in(people, manager, chosen.slack_id, chosen.name)
+    if in_channel:
+        people.act("press", manager, channel=message["channel"], ts=message["ts"], action=action)
+        fill_in(people, manager, chosen.slack_id, chosen.name)
+    else:
+        _command(people, f"/lead reassign {_name_of(people, message)} to {chosen.name} because Said by the demo", manager)
     wait_until("the chosen owner in the CRM", lambda: people.owner_of(message) == chosen.owner_id)
 
 
@@ -169,9 +174,9 @@ def _value(people: People, user: str, view: Json, block: Json, person: str, name
     return {"value": None if block.get("optional") else "Said by the demo"}
 
 
-def _command(people: People, text: str) -> None:
+def _command(people: People, text: str, user: str | None = None) -> None:
     """Type a command in the first channel; a new message for the person alone must follow."""
-    user = reps()[0].slack_id
+    user = user or reps()[0].slack_id
     state = people.state(user)
     channel = next(one["id"] for one in state["channels"] if not one["user"])
     before = state["changes"]
@@ -185,7 +190,11 @@ def _command(people: People, text: str) -> None:
 
 def _a_name(people: People) -> str:
     """An e-mail address of a lead that has a card."""
-    message, _ = next(people.cards("Pass", direct=False))
+    message, _ = next(people.cards("Pass", direct=True))
+    return _name_of(people, message)
+
+
+def _name_of(people: People, message: Json) -> str:
     contact_id = message["metadata"]["event_payload"]["external_id"]
     contact = people.witness.get(f"{people.witness.crm}/sandbox/contacts/{contact_id}")
     return str(contact["properties"].get("email") or contact["properties"]["company"])
