@@ -6,12 +6,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connector.errors import Configuration
 from leads.fields import CANONICAL
 
+#: What pydantic calls a key that is not expected.
+UNKNOWN: Final = "extra_forbidden"
 #: One word or several, as texts or numbers.
 Words = str | int | float | list[str | int | float]
 
@@ -64,9 +67,9 @@ def read_mapping(path: Path, connection: str | None = None) -> ImportMap:
     try:
         told = _File.model_validate(table)
     except ValidationError as error:
-        wrong = error.errors()[0]
-        key = ".".join(map(str, wrong["loc"]))
-        raise Configuration(f"{path}: {key}: {wrong['msg']}.", "Mend the map file; see docs/importing.md.") from None
+        wrong = min(error.errors(), key=lambda one: one["type"] != UNKNOWN)  # a key misspelt is a key missing too
+        key, what = ".".join(map(str, wrong["loc"])), "unknown key" if wrong["type"] == UNKNOWN else wrong["msg"]
+        raise Configuration(f"{path}: {key}: {what}.", "Mend the map file; see docs/importing.md.") from None
     if unknown := sorted(set(told.fields) - CANONICAL):
         raise Configuration(f"{path}: fields.{unknown[0]}: no such field.", f"Known: {', '.join(sorted(CANONICAL))}.")
     return ImportMap(
